@@ -46,6 +46,8 @@ inline constexpr Column kCandidatePool[] = {
     {"role", "TEXT", "", "both, prefill or decode"},
     {"tensor", "INTEGER", "", "tensor-parallel degree"},
     {"data", "INTEGER", "", "attention ranks"},
+    {"pipeline", "INTEGER", "", "stages"},
+    {"variant", "TEXT", "", "precision and drafts, where the plan lists several; else empty"},
     {"experts_tensor", "INTEGER", "", "1: every GPU holds a slice of all experts"},
     {"slots", "INTEGER", "", "of routed experts a layer, copies too"},
     {"max_requests", "INTEGER", "", "of a rank at once"},

@@ -20,14 +20,17 @@ void check_served(const Config& config, const Service& service) {
       reasons += fmt::format("{}{}: each {}", reasons.empty() ? "" : ", ", count, reason);
     config.fail_below("workload", fmt::format("nobody is served: all {} requests are rejected ({})", all, reasons));
   }
-  if (o.measured == 0 && o.outside_arrived == 0)
-    config.fail_below("warmup", fmt::format("the last of {} requests arrives before it ends: none would count", all));
+  if (o.measured == 0 && o.outside_arrived == 0) try {
+      config.fail_below("warmup", fmt::format("the last of {} requests arrives before it ends: none would count", all));
+    } catch (const ConfigError& e) {
+      throw NothingCounts(e);
+    }
 }
 }  // namespace
 
-results::StudyEnd run_serving(results::StudyRun& run) { return run_serving(run, {}); }
-
-results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared) {
+namespace {
+/// rejected: takes a line of every reason that requests were rejected for.
+results::StudyEnd serve(results::StudyRun& run, const SharedDraws& shared, std::vector<std::string>& rejected) {
   Engine engine;
   const std::unique_ptr<Deployment> deployment = build_deployment(run, engine, shared);
   Deployment& d = *deployment;
@@ -51,8 +54,22 @@ results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared)
   end.events = engine.executed();
   end.simulated_time = service.end().at;
   for (const auto& [reason, count] : service.outcome().reasons)
-    say(fmt::format("{} request{} rejected: {} (see the request table)", count, count == 1 ? "" : "s", reason));
+    rejected.push_back(
+        fmt::format("{} request{} rejected: {} (see the request table)", count, count == 1 ? "" : "s", reason));
   return end;
+}
+}  // namespace
+
+results::StudyEnd run_serving(results::StudyRun& run) {
+  std::vector<std::string> rejected;
+  const results::StudyEnd end = serve(run, {}, rejected);
+  for (const std::string& line : rejected) say(line);
+  return end;
+}
+
+results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared) {
+  std::vector<std::string> rejected;  // one of many simulations, which are told together
+  return serve(run, shared, rejected);
 }
 
 void check_serving(const Config& scenario) {

@@ -2,11 +2,17 @@
 #pragma once
 #include <vector>
 
+#include "core/config_error.h"
 #include "core/key_help.h"
 #include "results/study.h"
 
 namespace moesim::serving {
 struct SharedDraws;
+
+/// Thrown where the last request arrives before the warm-up ends.
+struct NothingCounts : ConfigError {
+  explicit NothingCounts(const ConfigError& error) : ConfigError(error) {}
+};
 
 /// Serves the scenario's requests and writes what came of them.
 results::StudyEnd run_serving(results::StudyRun& run);

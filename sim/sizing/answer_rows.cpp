@@ -18,6 +18,8 @@ formats::Json entry_json(const Plan& plan, const Entry& e) {
                      {"instances", e.deployment.instances[p]},
                      {"tensor", d.tensor},
                      {"data", d.data},
+                     {"pipeline", d.pipeline},
+                     {"variant", d.variant.label},
                      {"experts_tensor", d.experts_tensor},
                      {"slots", d.slots},
                      {"max_requests", d.batch},
@@ -89,12 +91,26 @@ void store_entry(results::Results& results, const Plan& plan, std::int64_t numbe
 
 void store_proposal(results::Results& results, std::int64_t number, const Proposal& p) {
   const PoolDesign& d = p.design;
-  results.add(
-      results::Table::candidate_pool,
-      {number, node_name(*p.node), p.engine, std::string(name_of(d.role)), d.tensor, d.data, int(d.experts_tensor),
-       d.slots, d.batch, d.tokens, std::string(name_of(d.overlap)), d.gpus(), p.steady.rate, p.steady.step,
-       p.steady.ttft, p.steady.tpot, p.usable() ? Value(p.request_cost()) : results::Results::null(),
-       p.usable() ? p.dropped : p.steady.refused});
+  results.add(results::Table::candidate_pool, {number,
+                                               node_name(*p.node),
+                                               p.engine,
+                                               std::string(name_of(d.role)),
+                                               d.tensor,
+                                               d.data,
+                                               d.pipeline,
+                                               d.variant.label,
+                                               int(d.experts_tensor),
+                                               d.slots,
+                                               d.batch,
+                                               d.tokens,
+                                               std::string(name_of(d.overlap)),
+                                               d.gpus(),
+                                               p.steady.rate,
+                                               p.steady.step,
+                                               p.steady.ttft,
+                                               p.steady.tpot,
+                                               p.usable() ? Value(p.request_cost()) : results::Results::null(),
+                                               p.usable() ? p.dropped : p.steady.refused});
 }
 }  // namespace
 
@@ -103,6 +119,7 @@ std::string answer_json(const Plan& plan, const Search& s, const std::vector<Var
   if (s.winner) out["answer"] = entry_json(plan, s.entries[*s.winner]);
   if (s.winner) out["seeds_missed"] = seeds_missed(s);
   if (!s.why.empty()) out["why"] = s.why;
+  if (plan.load.beyond > 0) out["share_beyond_context"] = plan.load.beyond;
   out["candidates"] = formats::Json::array();
   for (const Entry& e : s.entries) out["candidates"].push_back(entry_json(plan, e));
   out["ranking"] = formats::Json::array();

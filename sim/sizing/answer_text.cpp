@@ -67,7 +67,10 @@ std::string first_lines(const Plan& plan, const Search& s) {
   if (e.used_gpus < e.gpus - 1e-6) out += fmt::format("; {:.0f} of the {} GPUs serve", e.used_gpus, e.gpus);
   out += "\n";
   const auto all = standings(plan.section.targets, *w.figures);
-  out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));
+  if (tightest(all)->used() > 0)
+    out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));
+  else
+    out += text_of(*tightest(all)) + ": nothing binds";
   double worst = tightest(all)->used();
   for (const Check& c : s.checks)
     if (c.what.starts_with("seed ")) worst = std::max(worst, c.used);
@@ -140,10 +143,11 @@ std::string ranking_text(const Search& s) {
     const auto held = std::ranges::count_if(r.headrooms, [](double h) { return h >= 0; });
     table.add({fmt::to_string(i + 1), fmt::format("{} on {}", text_of(d), node_name(*d.node)), fmt::to_string(d.gpus()),
                money(d.cost_per_hour()),
-               fmt::format("{:.1f} % +- {:.1f}", 100 * r.headroom.mean, 100 * r.headroom.half_width),
+               r.fixed() ? fmt::format("{:.1f} % with every seed", 100 * r.headroom.mean)
+                         : fmt::format("{:.1f} % +- {:.1f}", 100 * r.headroom.mean, 100 * r.headroom.half_width),
                fmt::format("{} of {} seeds", held, r.headrooms.size()),
                i == 0  ? "first"
-               : r.tie ? "tie with the one above"
+               : r.tie ? r.fixed() ? "the same as the one above" : "tie with the one above"
                        : "behind"});
   }
   return fmt::format("\nThe first {} over {} seeds, the same for all; 95 % confidence intervals\n", s.ranking.size(),
@@ -190,6 +194,9 @@ std::string checks_text(const Search& s) {
 std::string answer_text(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
   std::string out = plan.title.empty() ? "" : plan.title + "\n\n";
   out += s.winner ? first_lines(plan, s) : nearest_text(plan, s);
+  if (plan.load.raised > 1)
+    out += fmt::format("of {:.3g} times the workload's rate, for as many tokens a day\n", plan.load.raised);
+  if (const std::string beyond = beyond_text(plan); !beyond.empty()) out += beyond + "\n";
   out +=
       fmt::format("{} pools priced, {} deployments, {} simulations\n", s.proposals.size(), s.entries.size(), s.trials);
   if (s.winner) out += front_text(plan, s);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "runs/parallel.h"
+#include "sizing/node_loss.h"
 
 namespace moesim::sizing {
 namespace {
@@ -25,19 +26,19 @@ struct Question {
   std::string what;
   Plan plan;
   Trial trial;
+  std::string beside{};  // what stands beside the figure
+  bool simulated = true;
 };
 
 std::vector<Question> questions(const Plan& plan, const Entry& winner) {
   std::vector<Question> out;
   const Trial base = winner.trial;
   const auto ask = [&](std::string what, const auto& change) {
-    out.push_back({std::move(what), plan, base});
+    out.push_back({std::move(what), plan, base, {}, true});
     change(out.back().trial);
   };
-  ask("a node lost", [&](Trial& t) {
-    t.faults = fmt::format("[{{kind: node, at: {}, pool: {}, instance: 0}}]", to_text(t.warmup),
-                           name_of(winner.deployment.pools.back().role));
-  });
+  for (NodeLoss& loss : node_losses(plan, winner))
+    out.push_back({std::move(loss.what), plan, loss.trial, std::move(loss.outage), loss.served});
   if (has_gaps(plan)) ask("arrivals in bursts", [](Trial& t) { t.burstiness = kBursts; });
   if (plan.model.moe && is_balanced(plan)) ask("experts unevenly loaded", [](Trial& t) { t.routing = kUneven; });
   const bool placed =
@@ -65,11 +66,16 @@ void confirm(const Plan& plan, Search& s, int jobs) {
   runs::run_all("confirming", all.size(), jobs, [&](std::size_t from_last) {
     const std::size_t k = all.size() - 1 - from_last;
     const Question& q = all[k];
+    if (!q.simulated) {
+      checks[k] = {q.what, false, q.beside, 1e9};
+      return;
+    }
     const auto standing = standings(plan.section.targets, simulate(q.plan, winner.deployment, q.trial));
     checks[k] = {q.what, all_met(standing), text_of(*tightest(standing)), tightest(standing)->used()};
+    if (!q.beside.empty()) checks[k].standing += ", " + q.beside;
   });
   stop_if_interrupted();
-  s.trials += int(all.size());
+  s.trials += int(std::ranges::count_if(all, &Question::simulated));
   std::ranges::move(checks, std::back_inserter(s.checks));
 }
 }  // namespace moesim::sizing

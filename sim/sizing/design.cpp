@@ -18,8 +18,9 @@ std::string placement_text(const PoolDesign& d, const spec::Model& model, const 
 std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, const Trial& trial) {
   const bool bare = trial.bare;
   std::string out =
-      fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}}}", name_of(d.role), instances,
-                  d.tensor, d.data, d.experts_tensor ? ", experts_tensor: true" : "");
+      fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}{}}}", name_of(d.role), instances,
+                  d.tensor, d.data, d.pipeline > 1 ? fmt::format(", pipeline: {}", d.pipeline) : "",
+                  d.experts_tensor ? ", experts_tensor: true" : "");
   out += placement_text(d, plan.model, trial.planned_on);
   if (d.overlap != serving::OverlapKind::none) out += fmt::format(", overlap: {}", name_of(d.overlap));
   const double pairs = d.role == serving::Role::decode ? 0 : plan.section.candidates.pairs;
@@ -29,8 +30,9 @@ std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, cons
   // In closed form one draw is asked for, at token counts that are mostly powers of two.
   if (plan.model.moe) out += fmt::format(", bank: {{samples: 4, every: 4{}}}", bare ? ", ratio: 2" : "");
   if (bare) out += ", overhead: 0 us";
+  if (trial.start_up.v > 0) out += fmt::format(", start_up: {}", to_text(trial.start_up));
   if (!plan.kv_text.empty()) out += ", kv: " + plan.kv_text;
-  if (!plan.precision_text.empty()) out += ", precision: " + plan.precision_text;
+  if (!d.variant.precision.empty()) out += ", precision: " + d.variant.precision;
   return out + "}\n";
 }
 
@@ -40,9 +42,16 @@ std::string joined(const TextMap& map) {
   return "{" + out + "}";
 }
 
-std::string scaled(TextMap lengths, double scale) {
+/// A line of the plan as the reader of its file takes it.
+double number_of(const Plan& plan, const std::string& line) {
+  double out = 0;
+  Config::from_text("value: " + line, plan.file).at("value").parse(out);
+  return out;
+}
+
+std::string scaled(const Plan& plan, TextMap lengths, double scale) {
   for (auto& [key, line] : lengths)
-    if (key == "mean") line = fmt::format("{}", std::stod(line) * scale);
+    if (key == "mean") line = fmt::format("{}", number_of(plan, line) * scale);
   return joined(lengths);
 }
 
@@ -58,12 +67,12 @@ std::string workload_text(const Plan& plan, const Trial& trial) {
       continue;
     }
     if (key == "rate_scale") {
-      scale *= std::stod(line);
+      scale *= number_of(plan, line);
       continue;
     }
     if (key == "clients") line = fmt::format("{}", std::max(1, int(plan.load.clients * trial.load + 0.5)));
-    if (key == "input" && trial.length != 1 && !plan.input.empty()) line = scaled(plan.input, trial.length);
-    if (key == "output" && trial.length != 1 && !plan.output.empty()) line = scaled(plan.output, trial.length);
+    if (key == "input" && trial.length != 1 && !plan.input.empty()) line = scaled(plan, plan.input, trial.length);
+    if (key == "output" && trial.length != 1 && !plan.output.empty()) line = scaled(plan, plan.output, trial.length);
     out.emplace_back(key, line);
   }
   if (plan.load.clients == 0 && scale != 1) out.emplace_back("rate_scale", fmt::format("{}", scale));
@@ -79,7 +88,9 @@ std::string slo_text(const Targets& t) {
 }
 }  // namespace
 
-bool is_placed(const PoolDesign& d, const spec::Model& model) { return model.moe && !d.experts_tensor && d.gpus() > 1; }
+bool is_placed(const PoolDesign& d, const spec::Model& model) {
+  return model.moe && !d.experts_tensor && d.stage_gpus() > 1;
+}
 
 bool has_gaps(const Plan& plan) {
   return std::ranges::any_of(plan.workload, [](const auto& entry) {
@@ -99,22 +110,38 @@ std::string node_name(const PricedNode& node) {
                                       : node.node.title;
 }
 
-int Deployment::gpus() const {
-  int sum = 0;
+namespace {
+/// GPUs that an instance keeps others off.
+int taken(const PoolDesign& pool, int per_node) {
+  return pool.gpus() < per_node ? pool.gpus() : ceil_div(pool.gpus(), per_node) * per_node;
+}
+}  // namespace
+
+std::vector<int> Deployment::first_gpus() const {
+  std::vector<int> out;
+  const int per_node = node->node.gpus;
+  int next = 0;
   for (std::size_t p = 0; p < pools.size(); ++p) {
-    const int each = pools[p].gpus(), node_gpus = node->node.gpus;
-    const int taken = each >= node_gpus ? ceil_div(each, node_gpus) * node_gpus * instances[p]
-                                        : ceil_div(instances[p], std::max(1, node_gpus / each)) * node_gpus;
-    sum += taken;
+    const int each = taken(pools[p], per_node), step = std::min(each, per_node);
+    out.push_back(ceil_div(next, step) * step);
+    next = out.back() + each * instances[p];
   }
-  return sum;
+  return out;
 }
 
-std::string text_of(const PoolDesign& d, int instances) {
+int Deployment::gpus() const {
+  const int per_node = node->node.gpus;
+  return ceil_div(first_gpus().back() + taken(pools.back(), per_node) * instances.back(), per_node) * per_node;
+}
+
+namespace {
+/// But for what the pools of a deployment have alike.
+std::string pool_words(const PoolDesign& d, int instances) {
   std::string way;
   if (d.tensor > 1) way += fmt::format("TP{} ", d.tensor);
   if (d.data > 1) way += fmt::format("DP{} ", d.data);
-  if (d.slots > 0 && !d.experts_tensor && d.gpus() > 1) way += fmt::format("EP{} ", d.gpus());
+  if (d.pipeline > 1) way += fmt::format("PP{} ", d.pipeline);
+  if (d.slots > 0 && !d.experts_tensor && d.stage_gpus() > 1) way += fmt::format("EP{} ", d.stage_gpus());
   if (way.empty()) way = "1 GPU ";
   std::string out = fmt::format("{} {} x {}", name_of(d.role), instances, way.substr(0, way.size() - 1));
   if (d.role != serving::Role::prefill) out += fmt::format(", batch {}", d.batch);
@@ -123,11 +150,18 @@ std::string text_of(const PoolDesign& d, int instances) {
   return out;
 }
 
+std::string with_label(std::string words, const Variant& v) {
+  return v.label.empty() ? words : fmt::format("{}, {}", words, v.label);
+}
+}  // namespace
+
+std::string text_of(const PoolDesign& d, int instances) { return with_label(pool_words(d, instances), d.variant); }
+
 std::string text_of(const Deployment& deployment) {
   std::string out;
   for (std::size_t p = 0; p < deployment.pools.size(); ++p)
-    out += (p > 0 ? " + " : "") + text_of(deployment.pools[p], deployment.instances[p]);
-  return out;
+    out += (p > 0 ? " + " : "") + pool_words(deployment.pools[p], deployment.instances[p]);
+  return with_label(out, deployment.pools.back().variant);
 }
 
 std::string shortened_model(const Plan& plan, int layers) {
@@ -143,13 +177,15 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
   const std::string& routing = trial.routing.empty() ? plan.routing_text : trial.routing;
   if (!routing.empty()) out += fmt::format("routing: {}\n", routing);
   out += fmt::format("seed: {}\n", plan.seed);
-  if (std::ranges::max(d.instances) > 1 && can_fold(plan)) out += "fold: data\n";
+  if (std::ranges::max(d.instances) > 1 && can_fold(plan) && !trial.unfolded) out += "fold: data\n";
   out += fmt::format("serving:\n  engine: {}\n  duration: {}\n  warmup: {}\n", d.engine, to_text(trial.duration),
                      to_text(trial.warmup));
   out += "  workload: " + workload_text(plan, trial) + "\n";
   // A service of one role has no time to a first token, or between tokens, that an objective could bound.
   if (!trial.bare) out += slo_text(plan.section.targets);
-  if (!plan.speculation_text.empty()) out += "  speculation: " + plan.speculation_text + "\n";
+  if (const std::string& drafts = d.pools.back().variant.drafts;
+      !drafts.empty() && d.pools.back().role != serving::Role::prefill)
+    out += "  speculation: " + drafts + "\n";
   if (!trial.faults.empty()) out += "  faults: " + trial.faults + "\n";
   out += "  pools:\n";
   for (std::size_t p = 0; p < d.pools.size(); ++p) out += pool_text(plan, d.pools[p], d.instances[p], trial);

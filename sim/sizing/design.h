@@ -11,12 +11,14 @@ namespace moesim::sizing {
 /// Equal instances, but for their number.
 struct PoolDesign {
   serving::Role role = serving::Role::both;
-  int tensor = 1, data = 1;
+  int tensor = 1, data = 1, pipeline = 1;
   bool experts_tensor = false;
   int slots = 0;  // of routed experts; 0: dense
   int batch = 256, tokens = 8192;
   serving::OverlapKind overlap = serving::OverlapKind::none;
-  int gpus() const { return tensor * data; }
+  Variant variant{};
+  int gpus() const { return tensor * data * pipeline; }
+  int stage_gpus() const { return tensor * data; }
   bool operator==(const PoolDesign&) const = default;
 };
 
@@ -26,8 +28,11 @@ struct Deployment {
   std::string engine;
   std::vector<PoolDesign> pools;
   std::vector<int> instances;
-  /// GPUs that are paid for: instances of less than a node share nodes, pools do not.
+  /// GPUs that are paid for: nodes are whole, and shared by all instances that fit.
   int gpus() const;
+  /// The first GPU of each pool's first instance, as serving lays them out: one pool after the other, no instance of
+  /// less than a node across two.
+  std::vector<int> first_gpus() const;
   int nodes() const { return gpus() / node->node.gpus; }
   double cost_per_hour() const { return gpus() * node->gpu_hour; }
   double power() const { return gpus() * node->node.gpu.power.v; }
@@ -48,6 +53,8 @@ struct Trial {
   std::string faults{};      // a line of YAML; "": none
   double burstiness = 0;     // standard deviation of the gaps between arrivals over their mean; 0: the plan's own
   std::string routing{};     // a line of YAML; "": the plan's own
+  bool unfolded = false;     // every instance is simulated, none stands for others
+  Time start_up{};           // of an instance that is lost
   std::string planned_on{};  // what experts are placed on, a line of YAML; "": the very loads that are served
 };
 /// Whether its experts are placed by a strategy: they are several GPUs' whole ones.

@@ -6,13 +6,23 @@ double per_million(double usd_an_hour, double tokens_a_second) {
   return tokens_a_second > 0 ? usd_an_hour / 3600 / tokens_a_second * 1e6 : 0;
 }
 
-Deployment pool_of(const Deployment& d, std::size_t p) { return {d.node, d.engine, {d.pools[p]}, {d.instances[p]}}; }
+/// GPUs that a pool's instances hold, which are all that its run knows of.
+double used_of(const Deployment& d, std::size_t p) { return double(d.pools[p].gpus()) * d.instances[p]; }
+double used(const Deployment& d) {
+  double out = 0;
+  for (std::size_t p = 0; p < d.pools.size(); ++p) out += used_of(d, p);
+  return out;
+}
 
-/// GPUs that are paid for over those that its instances hold, which are all that its run knows of.
-double paid_for_used(const Deployment& d) {
-  double used = 0;
-  for (std::size_t p = 0; p < d.pools.size(); ++p) used += double(d.pools[p].gpus()) * d.instances[p];
-  return d.gpus() / used;
+/// GPUs that are paid for a pool: those of its own nodes; where nodes are shared, its part of all by what it uses.
+double paid_of(const Deployment& d, std::size_t p) {
+  double alone = 0, own = 0;
+  for (std::size_t k = 0; k < d.pools.size(); ++k) {
+    const Deployment pool{d.node, d.engine, {d.pools[k]}, {d.instances[k]}};
+    alone += pool.gpus();
+    if (k == p) own = pool.gpus();
+  }
+  return alone <= d.gpus() ? own : d.gpus() * used_of(d, p) / used(d);
 }
 }  // namespace
 
@@ -24,11 +34,11 @@ Economics economics_of(const Plan& plan, const Entry& entry) {
   if (entry.figures) {
     const Figures& f = *entry.figures;
     out.used_gpus = f.gpus;
-    out.cost_per_million = f.cost_per_million * paid_for_used(d);
+    out.cost_per_million = f.cost_per_million * d.gpus() / used(d);
     const std::size_t last = d.pools.size() - 1;
-    out.cost_per_million_input = f.cost_per_million_input * paid_for_used(pool_of(d, 0));
-    out.cost_per_million_output = f.cost_per_million_output * paid_for_used(pool_of(d, last));
-    out.tokens_per_gpu = f.tokens_per_gpu / paid_for_used(d);
+    out.cost_per_million_input = f.cost_per_million_input * paid_of(d, 0) / used_of(d, 0);
+    out.cost_per_million_output = f.cost_per_million_output * paid_of(d, last) / used_of(d, last);
+    out.tokens_per_gpu = f.tokens_per_gpu * used(d) / d.gpus();
     return out;
   }
   const double rate = rate_of(plan, entry.ttft, entry.tpot), input = rate * plan.load.input,
@@ -37,8 +47,8 @@ Economics economics_of(const Plan& plan, const Entry& entry) {
   out.cost_per_million = per_million(out.cost_per_hour, input + output);
   out.tokens_per_gpu = (input + output) / out.gpus;
   if (d.pools.size() < 2) return out;
-  out.cost_per_million_input = per_million(pool_of(d, 0).cost_per_hour(), input);
-  out.cost_per_million_output = per_million(pool_of(d, 1).cost_per_hour(), output);
+  out.cost_per_million_input = per_million(paid_of(d, 0) * d.node->gpu_hour, input);
+  out.cost_per_million_output = per_million(paid_of(d, 1) * d.node->gpu_hour, output);
   return out;
 }
 }  // namespace moesim::sizing

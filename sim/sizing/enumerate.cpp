@@ -6,6 +6,8 @@
 
 #include "core/ceil_div.h"
 #include "runs/parallel.h"
+#include "serving/deployment/pool_memory.h"
+#include "sizing/instance_shapes.h"
 
 namespace moesim::sizing {
 namespace {
@@ -24,38 +26,6 @@ std::vector<int> or_else(const std::vector<int>& asked, std::vector<int> usual) 
   return asked.empty() ? usual : asked;
 }
 
-std::vector<int> tensor_degrees(const Plan& plan, const PricedNode& node) {
-  std::vector<int> out;
-  for (int t = 1; t <= node.node.gpus; t *= 2)
-    if (plan.model.attention.heads % t == 0) out.push_back(t);
-  return or_else(plan.section.candidates.tensor, out);
-}
-
-/// Attention ranks beside a tensor degree: powers of two within what may be had, and nine whole nodes and twice that,
-/// as the published large units have.
-std::vector<int> data_degrees(const Plan& plan, const PricedNode& node, int tensor) {
-  const int most = node.choice.most * node.node.gpus;
-  std::vector<int> out;
-  for (int d = 1; d * tensor <= most; d *= 2) out.push_back(d);
-  for (const int nodes : {9, 18})
-    if (plan.model.moe && nodes * node.node.gpus <= most) out.push_back(nodes * node.node.gpus / tensor);
-  std::ranges::sort(out);
-  return or_else(plan.section.candidates.data, out);
-}
-
-std::string illegal(const Plan& plan, const PricedNode& node, const PoolDesign& d) {
-  const int per_node = node.node.gpus, gpus = d.gpus();
-  if (d.tensor > per_node) return fmt::format("layout: tensor {} spans nodes of {} GPUs", d.tensor, per_node);
-  if (gpus > per_node * node.choice.most)
-    return fmt::format("layout: {} GPUs of the {} that may be had", gpus, per_node * node.choice.most);
-  if (gpus < per_node ? per_node % gpus != 0 : gpus % per_node != 0)
-    return fmt::format("layout: {} GPUs neither divide a node of {} nor fill nodes", gpus, per_node);
-  if (plan.model.moe && !d.experts_tensor && gpus > d.slots)
-    return fmt::format("layout: {} GPUs for {} slots of experts", gpus, d.slots);
-  if (!plan.model.moe && d.data > 1) return "layout: a dense model's attention ranks are instances of their own";
-  return "";
-}
-
 /// Slots of experts that a plan's redundancy comes to on so many GPUs.
 std::vector<int> slot_counts(const Plan& plan, int gpus) {
   if (!plan.model.moe) return {0};
@@ -70,23 +40,23 @@ std::vector<int> slot_counts(const Plan& plan, int gpus) {
 
 void add_families(const Plan& plan, const PricedNode& node, const std::string& engine, Role role,
                   std::vector<Family>& out) {
-  for (const int tensor : tensor_degrees(plan, node))
-    for (const int data : data_degrees(plan, node, tensor)) {
-      PoolDesign d{.role = role, .tensor = tensor, .data = data};
-      for (const int slots : slot_counts(plan, d.gpus())) {
+  for (const Variant& variant : plan.variants)
+    for (const InstanceShape& s : instance_shapes(plan, node)) {
+      PoolDesign d{.role = role, .tensor = s.tensor, .data = s.data, .pipeline = s.pipeline, .variant = variant};
+      d.experts_tensor = plan.model.moe && s.expert < d.stage_gpus();
+      for (const int slots :
+           d.experts_tensor ? std::vector{plan.model.moe->experts} : slot_counts(plan, d.stage_gpus())) {
         d.slots = slots;
-        out.push_back({&node, engine, d, illegal(plan, node, d)});
-      }
-      if (plan.model.moe && data == 1 && tensor > 1) {
-        d.experts_tensor = true;
-        d.slots = plan.model.moe->experts;
-        out.push_back({&node, engine, d, illegal(plan, node, d)});
+        std::string illegal = s.obstacle;
+        if (illegal.empty() && plan.model.moe && !d.experts_tensor && d.stage_gpus() > slots)
+          illegal = fmt::format("layout: {} GPUs for {} slots of experts", d.stage_gpus(), slots);
+        out.push_back({&node, engine, d, illegal});
       }
     }
 }
 
 std::vector<OverlapKind> overlaps(const Plan& plan, const PoolDesign& d) {
-  const bool exchanges = plan.model.moe && !d.experts_tensor && d.gpus() > 1;
+  const bool exchanges = plan.model.moe && !d.experts_tensor && d.stage_gpus() > 1;
   const std::vector<OverlapKind>& asked = plan.section.candidates.overlap;
   std::vector<OverlapKind> out;
   for (const OverlapKind kind : {OverlapKind::none, OverlapKind::two_batch, OverlapKind::five_stage}) {
@@ -128,6 +98,12 @@ std::string without_place(const std::string& problem) {
   return colon == std::string::npos ? problem : problem.substr(colon + 2);
 }
 
+/// Why a pool cannot be built.
+std::string why(const ConfigError& e) {
+  const bool memory = dynamic_cast<const serving::TooLittleMemory*>(&e) != nullptr;
+  return (memory ? "memory: " : "layout: ") + without_place(e.problem());
+}
+
 void price(const Plan& plan, const Family& family, SharedParts& shared, std::vector<Proposal>& all) {
   std::string refused = family.refused;
   std::unique_ptr<UnitModel> model;
@@ -137,7 +113,7 @@ void price(const Plan& plan, const Family& family, SharedParts& shared, std::vec
       smallest.tokens = all.front().design.tokens;
       model = std::make_unique<UnitModel>(plan, *family.node, family.engine, smallest, shared);
     } catch (const ConfigError& e) {
-      refused = "layout: " + without_place(e.problem());
+      refused = why(e);
     }
   for (Proposal& p : all) {
     if (!refused.empty()) {
@@ -147,7 +123,7 @@ void price(const Plan& plan, const Family& family, SharedParts& shared, std::vec
     try {
       p.steady = steady_of(plan, *model, p.design);
     } catch (const ConfigError& e) {
-      p.steady.refused = "layout: " + without_place(e.problem());
+      p.steady.refused = why(e);
     }
   }
 }

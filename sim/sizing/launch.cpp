@@ -19,7 +19,7 @@ struct Pool {
   const PoolDesign& design;
   int per_node() const { return deployment.node->node.gpus; }
   int nodes() const { return std::max(1, design.gpus() / per_node()); }
-  bool exchanges() const { return plan.model.moe && !design.experts_tensor && design.gpus() > 1; }
+  bool exchanges() const { return plan.model.moe && !design.experts_tensor && design.stage_gpus() > 1; }
   int copies() const { return exchanges() ? design.slots - plan.model.moe->experts : 0; }
   bool apart() const { return design.role != Role::both; }
   std::string weights() const { return plan.model.hugging_face.empty() ? plan.model.name : plan.model.hugging_face; }
@@ -40,7 +40,7 @@ std::string placement_text(const Pool& p, std::string_view format) {
   return fmt::format(
       "# which experts where: from loads recorded on your traffic (moesim trace import)\n"
       "moesim place --trace RECORDED.db --strategy eplb --gpus {} --nodes {} --slots {} --format {} -o {}\n",
-      p.design.gpus(), p.nodes(), p.design.slots, format, p.placement());
+      p.design.stage_gpus(), std::max(1, p.design.stage_gpus() / p.per_node()), p.design.slots, format, p.placement());
 }
 
 /// Options: SGLang docs, server arguments, expert parallelism, PD disaggregation; issues 6017 and 7998 for large units.
@@ -50,11 +50,12 @@ std::string sglang(const Pool& p) {
   // The engine's buffers hold 128 tokens of a rank otherwise.
   if (p.exchanges() && d.role != Role::prefill && d.batch > 128)
     out += fmt::format("SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK={} ", d.batch);
-  out += fmt::format("python -m sglang.launch_server --model-path {} --tp-size {}", p.weights(), d.gpus());
+  out += fmt::format("python -m sglang.launch_server --model-path {} --tp-size {}", p.weights(), d.stage_gpus());
+  if (d.pipeline > 1) out += fmt::format(" --pp-size {}", d.pipeline);
   if (d.data > 1) out += fmt::format(" --enable-dp-attention --dp-size {}", d.data);
   if (d.data > 1 && d.tensor == 1) out += " --moe-dense-tp-size 1 --enable-dp-lm-head";
   if (p.exchanges()) {
-    out += fmt::format(" --ep-size {} --moe-a2a-backend deepep --deepep-mode {}", d.gpus(),
+    out += fmt::format(" --ep-size {} --moe-a2a-backend deepep --deepep-mode {}", d.stage_gpus(),
                        d.role == Role::decode    ? "low_latency"
                        : d.role == Role::prefill ? "normal"
                                                  : "auto");
@@ -102,6 +103,7 @@ std::string vllm(const Pool& p) {
     out += "# overlap: the engine has it for data parallelism with DeepEP's exchanges alone, which these are not\n";
   if (p.exchanges()) out += "# which experts where: the engine plans it as it serves, it takes no file\n";
   out += fmt::format("vllm serve {} --tensor-parallel-size {}", p.weights(), d.tensor);
+  if (d.pipeline > 1) out += fmt::format(" --pipeline-parallel-size {}", d.pipeline);
   if (d.data > 1) out += fmt::format(" --data-parallel-size {}", d.data);
   if (p.exchanges()) {
     out += " --enable-expert-parallel";
@@ -114,6 +116,7 @@ std::string vllm(const Pool& p) {
   out += fmt::format(" --max-num-seqs {} --max-num-batched-tokens {}", d.batch, d.tokens);
   if (const auto share = p.share()) out += fmt::format(" --gpu-memory-utilization {}", *share);
   if (p.nodes() == 1) return out;
+  if (d.pipeline > 1) return out + " --distributed-executor-backend ray  # started on all of these nodes before";
   const int local = p.per_node() / d.tensor;
   out += fmt::format(
       " --data-parallel-size-local {0} --data-parallel-address $HEAD --data-parallel-rpc-port 13345 $([ $RANK -gt 0 ] "
@@ -143,8 +146,9 @@ std::string trtllm(const Pool& p) {
     out += fmt::format("cuda_graph_config: {{max_batch_size: {}, enable_padding: true}}\n", d.batch);
   out += "END\n";
   if (p.nodes() > 1) out += fmt::format("mpirun -n {} trtllm-llmapi-launch ", d.gpus());
-  out += fmt::format("trtllm-serve {} --tp_size {}", p.weights(), d.gpus());
-  if (p.exchanges()) out += fmt::format(" --ep_size {}", d.gpus());
+  out += fmt::format("trtllm-serve {} --tp_size {}", p.weights(), d.stage_gpus());
+  if (d.pipeline > 1) out += fmt::format(" --pp_size {}", d.pipeline);
+  if (p.exchanges()) out += fmt::format(" --ep_size {}", d.stage_gpus());
   return out + fmt::format(" --max_batch_size {} --max_num_tokens {} --config {}", d.batch, d.tokens, file);
 }
 
@@ -197,8 +201,9 @@ std::string launch_text(const Plan& plan, const Deployment& deployment) {
   out += front_text(deployment);
   if (plan.section.candidates.pairs > 0)
     out += "# a bound on the query-key pairs of a step: no engine here has an option for it\n";
-  if (!plan.speculation_text.empty()) out += "# drafts: add the engine's own options for them\n";
-  if (!plan.precision_text.empty()) out += fmt::format("# precision {}: of weights released so\n", plan.precision_text);
+  const Variant& variant = deployment.pools.back().variant;
+  if (!variant.drafts.empty()) out += "# drafts: add the engine's own options for them\n";
+  if (!variant.precision.empty()) out += fmt::format("# precision {}: of weights released so\n", variant.precision);
   return out;
 }
 }  // namespace moesim::sizing

@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "core/words.h"
-#include "sizing/search.h"
+#include "sizing/ratio.h"
 
 namespace moesim::sizing {
 namespace {
@@ -180,6 +180,7 @@ void take(Entry& entry, const Verdict& v) {
 }
 
 bool minimise(const Plan& plan, Entry& entry, double cheapest, const Terms& terms) {
+  if (!entry.unit.empty()) return minimise_in_ratio(plan, entry, cheapest, terms);
   Trials trials(plan, entry, terms);
   std::vector<int> n = entry.deployment.instances;
   entry.fell = Fell::no;

@@ -3,102 +3,33 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
-#include <tuple>
 
 #include "core/paths.h"
 #include "core/yaml_line.h"
 #include "forward/engine.h"
 #include "runs/other_verb.h"
 #include "serving/deployment/section.h"
-#include "serving/step/speculation.h"
+#include "sizing/instance_shapes.h"
 #include "sizing/shared_sections.h"
+#include "sizing/variants.h"
 #include "spec/catalogue.h"
 
 namespace moesim::sizing {
 namespace {
-constexpr double kHoursAYear = 8760;
-
-/// USD of a GPU-hour: rented, or bought and powered.
-double gpu_hour(const Config& place, const PricedNode& n) {
-  const NodeChoice& c = n.choice;
-  if (c.purchase < 0) place.fail_below("purchase", fmt::format("must not be negative, got {}", c.purchase));
-  for (const char* key : {"years", "power_price", "power_usage"})
-    if (place.is_map() && place.has(key) && !(c.purchase > 0))
-      place.at(key).fail("has no effect without purchase: it is of an own node");
-  if (!(c.power_price >= 0))
-    place.fail_below("power_price", fmt::format("must not be negative, got {}", c.power_price));
-  if (!(c.power_usage >= 1))
-    place.fail_below("power_usage",
-                     fmt::format("a building draws at least what its nodes draw: got {}", c.power_usage));
-  if (c.price && c.purchase > 0) place.fail_below("purchase", "is another way to say `price`: give one of the two");
-  if (c.price && !(c.price->v > 0)) place.fail_below("price", "must be above 0 USD/h");
-  if (c.price) return c.price->v;
-  if (c.purchase > 0) {
-    if (!(c.years > 0)) place.fail_below("years", fmt::format("must be above 0, got {}", c.years));
-    const double power = n.node.gpu.power.v * n.node.gpus * 1e-3 * c.power_usage * c.power_price;
-    return (c.purchase / (c.years * kHoursAYear) + power) / n.node.gpus;
-  }
-  if (n.node.gpu.price.v > 0) return n.node.gpu.price.v;
-  place.fail(
-      fmt::format("no price of {} is known: give price (of a GPU-hour), or purchase, years and power_price of an "
-                  "own node",
-                  n.node.gpu.name));
-}
-
-}  // namespace
-
-namespace {
-/// The `gpu` of a node, by its name or written out, followed to where it is said.
-Config gpu_of(const Config& node) {
-  if (node.is_map() && node.has("gpu")) return node.at("gpu");
-  const std::string above = node.is_map() ? node.at("extends").text() : node.text();
-  return gpu_of(Config::load(catalogue_file("hardware", above, "node")));
-}
-
-/// The node as a scenario writes it, with what a GPU of it costs here.
-std::string priced_text(const Config& node, double gpu_hour) {
-  const auto but = [](const Config& map, std::string_view key) {
-    std::string out;
-    for (const std::string& k : map.keys())
-      if (k != key) out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", k, yaml_line(map.at(k)));
-    return out;
-  };
-  const Config gpu = gpu_of(node);
-  const std::string rest = node.is_map() ? but(node, "gpu") : "extends: " + yaml_line(node);
-  return fmt::format("{{{}, gpu: {{{}, price: {} USD/h}}}}", rest,
-                     gpu.is_map() ? but(gpu, "price") : "extends: " + yaml_line(gpu), gpu_hour);
-}
-}  // namespace
-
-PricedNode read_priced_node(const Config& item) {
-  PricedNode out;
-  if (item.is_map())
-    item.parse(out.choice);
-  else
-    out.choice.node = item;
-  out.node = spec::read_node(out.choice.node);
-  out.text = yaml_line(out.choice.node);
-  if (out.choice.most < 1) item.fail_below("nodes", fmt::format("must be at least 1, got {}", out.choice.most));
-  out.gpu_hour = gpu_hour(item, out);
-  if (out.gpu_hour != out.node.gpu.price.v) out.text = priced_text(out.choice.node, out.gpu_hour);
-  return out;
-}
-
-void check_different_nodes(const Config& at, const std::vector<PricedNode>& nodes) {
-  const auto offer = [](const PricedNode& n) { return std::tie(n.text, n.choice.fabric, n.gpu_hour); };
-  for (std::size_t i = 0; i < nodes.size(); ++i)
-    for (std::size_t k = 0; k < i; ++k)
-      if (offer(nodes[i]) == offer(nodes[k]))
-        at.fail_below(fmt::format("nodes[{}]", i), fmt::format("is the same as nodes[{}], at the same price", k));
-}
-
-namespace {
-
 void at_least_one(const Config& at, std::string_view key, const std::vector<int>& values, int least) {
   for (std::size_t i = 0; i < values.size(); ++i)
     if (values[i] < least)
       at.fail_below(fmt::format("{}[{}]", key, i), fmt::format("must be at least {}, got {}", least, values[i]));
+}
+
+void check_ratios(const Config& at, const Candidates& c) {
+  if (c.ratios.empty()) return;
+  if (std::ranges::find(c.layouts, Layout::disaggregated) == c.layouts.end())
+    at.at("ratios").fail("has no effect: layouts leave disaggregated out");
+  for (std::size_t i = 0; i < c.ratios.size(); ++i)
+    for (const auto& [key, gpus] : {std::pair("prefill", c.ratios[i].prefill), {"decode", c.ratios[i].decode}})
+      if (gpus < 1 || gpus > 10'000)
+        at.fail_below(fmt::format("ratios[{}].{}", i, key), fmt::format("expected 1 to 10000, got {}", gpus));
 }
 
 void check_candidates(const Config& at, const Candidates& c, const spec::Model& model) {
@@ -109,9 +40,12 @@ void check_candidates(const Config& at, const Candidates& c, const spec::Model& 
   if (c.layouts.empty()) at.fail_below("layouts", "expected aggregated, disaggregated or both");
   at_least_one(at, "tensor", c.tensor, 1);
   at_least_one(at, "data", c.data, 1);
+  at_least_one(at, "pipeline", c.pipeline, 1);
+  at_least_one(at, "expert", c.expert, 1);
   at_least_one(at, "batch", c.batch, 1);
   at_least_one(at, "tokens", c.tokens, 1);
   at_least_one(at, "redundant", c.redundant, 0);
+  check_ratios(at, c);
   if (!(c.pairs >= 0)) at.fail_below("pairs", fmt::format("must not be negative, got {}", c.pairs));
   for (std::size_t i = 0; i < c.tensor.size(); ++i)
     if (model.attention.heads % c.tensor[i] != 0)
@@ -142,6 +76,8 @@ void check_targets(const Config& at, const Targets& t) {
     if (t.latency[i] && t.latency[i]->v <= 0) at.fail_below(kLatencies[i], "must be above 0 s");
   if (t.budget && !(t.budget->v > 0)) at.fail_below("budget", "must be above 0 USD/h");
   if (t.power && !(t.power->v > 0)) at.fail_below("power", "must be above 0 W");
+  if (!(t.tokens_per_day >= 0))
+    at.fail_below("tokens_per_day", fmt::format("must not be negative, got {}", t.tokens_per_day));
   if (t.gpus && *t.gpus < 1) at.fail_below("gpus", fmt::format("must be at least 1, got {}", *t.gpus));
 }
 
@@ -179,6 +115,50 @@ void check_redundant(const Config& at, const Candidates& c, const spec::Model& m
                                 model.moe->experts, gpus, most, c.redundant[i]));
 }
 
+/// Degrees that no instance of this model on any of these nodes can have, whatever the others.
+void check_degrees(const Config& at, const Plan& plan) {
+  const Candidates& c = plan.section.candidates;
+  for (std::size_t i = 0; i < c.pipeline.size(); ++i)
+    if (c.pipeline[i] > plan.model.layers)
+      at.fail_below(fmt::format("pipeline[{}]", i),
+                    fmt::format("{} has {} layers, got {} stages", plan.model.name, plan.model.layers, c.pipeline[i]));
+  // "": some instance has them
+  const auto obstacle = [&](std::optional<int> data, std::optional<int> expert) {
+    std::string out = "no instance of the other degrees asked has it";
+    for (const PricedNode& node : plan.nodes)
+      for (const InstanceShape& s : instance_shapes(plan, node)) {
+        if ((data && s.data != *data) || (expert && s.expert != *expert)) continue;
+        if (s.obstacle.empty()) return std::string();
+        out = s.obstacle;
+      }
+    return out;
+  };
+  for (std::size_t i = 0; i < c.data.size(); ++i)
+    if (const std::string why = obstacle(c.data[i], {}); !why.empty())
+      at.fail_below(fmt::format("data[{}]", i), fmt::format("{}: {}", c.data[i], why));
+  for (std::size_t i = 0; i < c.expert.size(); ++i)
+    if (const std::string why = obstacle({}, c.expert[i]); !why.empty())
+      at.fail_below(fmt::format("expert[{}]", i), fmt::format("{}: {}", c.expert[i], why));
+}
+
+/// A load of fewer tokens a day than must be served grows to as many.  Clients ask as fast as they are answered: of
+/// them it is a figure of the simulation.
+void raise_load(const Config& size, Plan& plan) {
+  double& target = plan.section.targets.tokens_per_day;
+  Load& load = plan.load;
+  if (target == 0 || load.clients > 0) return;
+  const double has = load.rate * (load.input + load.output) * 86400;
+  load.raised = std::max(1.0, target / has);
+  if (load.raised > 1e6)
+    size.fail_below("targets.tokens_per_day", fmt::format("is {:.3g} times the {:.3g} of the workload: give it a rate "
+                                                          "of that order",
+                                                          load.raised, has));
+  target = 0;  // the load has them
+  plan.section.growth *= load.raised;
+  load.rate *= load.raised;
+  load.span /= load.raised;
+}
+
 TextMap lines_of(const Config& map) {
   TextMap out;
   for (const std::string& key : map.keys()) out.emplace_back(key, yaml_line(map.at(key)));
@@ -191,10 +171,7 @@ void read_texts(Plan& plan) {
   const Config &top = plan.config, size = top.at("size"), candidates = size.at("candidates");
   plan.model_named = top.at("model").is_scalar();
   plan.kv_text = line_of(candidates, "kv");
-  plan.precision_text = line_of(candidates, "precision");
-  plan.speculation_text = line_of(candidates, "speculation");
-  if (candidates.has("speculation"))
-    plan.tokens_per_step = read<serving::SpeculationSpec>(candidates.at("speculation")).tokens_per_step();
+  plan.variants = read_variants(plan);
   const Config workload = size.at("workload");
   plan.workload = workload.is_map() ? lines_of(workload) : TextMap{{"kind", yaml_line(workload)}};
   for (const auto& [key, lengths] : {std::pair("input", &plan.input), {"output", &plan.output}})
@@ -265,14 +242,15 @@ Plan read_plan(PlanHead head) {
   const Config candidates = size.at("candidates");
   check_candidates(candidates, plan.section.candidates, plan.model);
   if (candidates.has("kv")) (void)read<serving::KvSection>(candidates.at("kv"));
-  if (candidates.has("precision")) (void)read<forward::AskedPrecision>(candidates.at("precision"));
   for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
   check_nodes(candidates, plan.nodes, plan.section.candidates.tensor);
   check_shared_sections(plan, plan.nodes);
   check_different_nodes(candidates, plan.nodes);
   check_redundant(candidates, plan.section.candidates, plan.model, plan.nodes);
+  check_degrees(candidates, plan);
   read_texts(plan);
   plan.load = read_load(size, plan);
+  raise_load(size, plan);
   return plan;
 }
 

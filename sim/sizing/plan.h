@@ -37,6 +37,7 @@ struct Targets {
   std::optional<Price> budget{};
   std::optional<Power> power{};
   std::optional<int> gpus{};
+  double tokens_per_day = 0;
   static void fields(auto& f, auto& p) {
     for (std::size_t i = 0; i < kLatencies.size(); ++i)
       f(kLatencies[i], p.latency[i], "at most; as the metric of that name");
@@ -47,6 +48,9 @@ struct Targets {
     f("budget", p.budget, "most that the GPUs may cost");
     f("power", p.power, "most that the GPUs may draw at their board limits");
     f("gpus", p.gpus, "most GPUs");
+    f("tokens_per_day", p.tokens_per_day,
+      "of prompts and answers that must be served, within the other targets: a load that has fewer is raised to them, "
+      "clients must ask for them; 0: no such target");
   }
 };
 
@@ -76,11 +80,21 @@ constexpr auto enum_names(Layout) {
       {{"aggregated", Layout::aggregated}, {"disaggregated", Layout::disaggregated}});
 }
 
+/// GPUs of pools apart.
+struct PoolRatio {
+  int prefill = 1, decode = 1;
+  static void fields(auto& f, auto& p) {
+    f.required("prefill", p.prefill, "GPUs that compute prompts");
+    f.required("decode", p.decode, "to so many that decode");
+  }
+};
+
 struct Candidates {
   std::vector<Config> nodes;
   std::vector<std::string> engines{"sglang"};
   std::vector<Layout> layouts{Layout::aggregated, Layout::disaggregated};
-  std::vector<int> tensor, data, batch, tokens, redundant;
+  std::vector<int> tensor, data, pipeline, expert, batch, tokens, redundant;
+  std::vector<PoolRatio> ratios;
   std::vector<serving::OverlapKind> overlap;
   double pairs = 0;
   Config speculation, kv, precision;
@@ -90,6 +104,11 @@ struct Candidates {
     f("layouts", p.layouts, "aggregated (prompts and answers on the same GPUs), disaggregated");
     f("tensor", p.tensor, "tensor-parallel degrees; default: all that divide the heads and fit a node");
     f("data", p.data, "attention ranks of an instance; default: powers of two, and whole nodes times 9");
+    f("pipeline", p.pipeline, "stages of an instance; default 1");
+    f("expert", p.expert,
+      "GPUs that share the experts of an instance (of each of its stages): 1, each has a slice of them all, or all of "
+      "them; default: both");
+    f("ratios", p.ratios, "of GPUs that compute prompts to GPUs that decode, apart; default: each pool as it needs");
     f("batch", p.batch, "most requests of a rank; default 16 to 512");
     f("tokens", p.tokens, "most tokens of a rank and step; default 2048 to 16384");
     f("redundant", p.redundant, "slots beyond one an expert; default 0 and an eighth of the experts");
@@ -97,9 +116,10 @@ struct Candidates {
     f("pairs", p.pairs,
       "most query-key pairs of a rank and step that computes prompts, so that all GPUs attend to as much (a batcher's "
       "max_pairs); 0: any number");
-    f("speculation", p.speculation, "drafts, as serving.speculation; default none");
+    f("speculation", p.speculation,
+      "drafts, as serving.speculation, or a list of such to choose from, `none` among them; default none");
     f("kv", p.kv, "as a pool's kv");
-    f("precision", p.precision, "as a pool's precision");
+    f("precision", p.precision, "as a pool's precision, or a list of such to choose from, of all pools together");
   }
 };
 
@@ -165,12 +185,22 @@ struct Load {
   double span = 0;                              // s from the first arrival to the last, if there is a last; 0: endless
   double turns = 1, pauses = 0;                 // of a conversation, mean: its requests, and s between them in all
   std::int64_t longest_input = 0, longest = 0;  // tokens of the longest prompt, and of the longest with its answer
+  double raised = 1;                            // times what the workload draws, by the target tokens_per_day
+  double beyond = 0;  // share of the requests that are longer than the model's context; all else here is of the others
 };
 // assumed: fewer requests say nothing of a percentile
 constexpr int kJudged = 40;
 
 /// A map as a scenario writes it: keys and lines of YAML, in order.
 using TextMap = std::vector<std::pair<std::string, std::string>>;
+
+/// What all pools of a deployment have alike, of the lists of a plan.
+struct Variant {
+  std::string precision, drafts;  // lines of YAML; "": as the model's, none
+  double tokens_per_step = 1;     // with the drafts that are accepted
+  std::string label{};            // what tells it from the plan's others; "": there is one
+  bool operator==(const Variant&) const = default;
+};
 
 class TrialBook;
 class SharedTrials;
@@ -191,10 +221,10 @@ PlanHead read_plan_head(const std::string& name, const std::vector<Config::Overr
 bool asks_for_training(const PlanHead& plan);
 
 struct Plan : PlanHead {
-  std::string kv_text, precision_text, speculation_text;  // lines of YAML, likewise
-  bool model_named = true;                                // the model is a name or file, not written out
-  TextMap workload, input, output;                        // keys of the load and of its lengths
-  double tokens_per_step = 1;                             // with the drafts that are accepted
+  std::string kv_text;                // a line of YAML, likewise
+  bool model_named = true;            // the model is a name or file, not written out
+  TextMap workload, input, output;    // keys of the load and of its lengths
+  std::vector<Variant> variants{{}};  // of every deployment; the first one unless more are listed
   SizeSection section;
   std::vector<PricedNode> nodes;
   Load load;
@@ -205,6 +235,8 @@ struct Plan : PlanHead {
 /// What the plan's workload draws in its first requests.  size: the section.  Throws ConfigError for a load that cannot
 /// be simulated.
 Load read_load(const Config& size, const Plan& plan);
+/// What the plan's answer says of requests that no engine takes, in a sentence; "" if there are none.
+std::string beyond_text(const Plan& plan);
 /// Reads a plan by name or file.  Throws ConfigError before anything is simulated: unknown keys, targets that no
 /// request can have, empty candidate sets, degrees that do not divide, prices that are missing.
 Plan read_plan(PlanHead head);

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "runs/parallel.h"
+#include "sizing/ratio.h"
 
 namespace moesim::sizing {
 namespace {
@@ -85,6 +86,7 @@ bool is_tie(const Ranked& better, const Ranked& worse, bool same_cost, double mi
   std::vector<double> differences;
   for (std::size_t k = 0; k < better.headrooms.size(); ++k)
     differences.push_back(better.headrooms[k] - worse.headrooms[k]);
+  if (better.fixed() && worse.fixed()) return differences.front() == 0;
   const runs::Mean d = runs::mean_of(differences);
   return std::abs(d.mean) <= d.half_width;
 }
@@ -106,7 +108,10 @@ void fall(const Plan& plan, Search& s, const Ranked& first, const Tried& worst) 
   e.missed.push_back({e.deployment.instances, seeds_text(first), 1 - std::min(0.0, first.headroom.mean)});
   e.reason = "seeds: it misses " + seeds_text(first);
   Entry more = e;
-  ++more.deployment.instances[pool_at_fault(e.deployment, worst.tightest, worst.figures)];
+  if (e.unit.empty())
+    ++more.deployment.instances[pool_at_fault(e.deployment, worst.tightest, worst.figures)];
+  else
+    more.deployment.instances = units(e, times_unit(e) + 1);
   if (!all_met(standings_of_size(plan.section.targets, more.deployment))) return;
   Entry fell = e;
   fell.trials = 0;  // counted once
@@ -137,10 +142,15 @@ std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
   const std::string next =
       fmt::format("next of {} that cost the same is {}", equal, text_of(s.entries[second.entry].deployment));
   if (first.headrooms.size() > 1 && missed_by(first) < missed_by(second))
-    return fmt::format("it misses {}; {}: {}", seeds_text(first), next, seeds_text(second));
+    return fmt::format("it {}; {}, which misses {}",
+                       missed_by(first) == 0 ? fmt::format("meets the targets on all {} seeds", first.headrooms.size())
+                                             : "misses " + seeds_text(first),
+                       next, seeds_text(second));
   std::string out = fmt::format("it leaves most of its tightest target, {:.1f} %; {}: {:.1f} %",
                                 100 * first.headroom.mean, next, 100 * second.headroom.mean);
-  if (first.headrooms.size() > 1)
+  if (first.fixed() && second.fixed())
+    out += ", the same with every seed";
+  else if (first.headrooms.size() > 1)
     out += fmt::format(", over {} seeds{}", first.headrooms.size(), second.tie ? ", which may be chance" : "");
   return out;
 }

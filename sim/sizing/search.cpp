@@ -8,6 +8,7 @@
 
 #include "sizing/confirm.h"
 #include "sizing/ranking.h"
+#include "sizing/ratio.h"
 
 namespace moesim::sizing {
 namespace {
@@ -15,15 +16,19 @@ using serving::Role;
 
 int needed(double rate, double each) { return std::max(1, int(std::ceil(rate / each - 1e-9))); }
 
-/// What whole instances of a pool cost that carry the load, USD/h; then what parts of them would.
+/// What whole instances of a pool cost that carry the load, USD/h; then what parts of them would.  Whoever serves alone
+/// pays for whole nodes; pools of prompts and of answers share them.
 std::pair<double, double> pool_cost(const Plan& plan, const Proposal& p) {
   const double rate = rate_of(plan, p.steady.ttft, p.steady.tpot);
   const Deployment alone{p.node, p.engine, {p.design}, {needed(rate, p.steady.rate)}};
-  return {alone.cost_per_hour(), rate * p.request_cost()};
+  const bool shares = p.design.role != Role::both && p.design.gpus() < p.node->node.gpus;
+  const double gpus = shares ? double(p.design.gpus()) * alone.instances[0] : double(alone.gpus());
+  return {gpus * p.node->gpu_hour, rate * p.request_cost()};
 }
 
 bool same_layout(const PoolDesign& a, const PoolDesign& b) {
-  return a.tensor == b.tensor && a.data == b.data && a.experts_tensor == b.experts_tensor;
+  return a.tensor == b.tensor && a.data == b.data && a.pipeline == b.pipeline && a.experts_tensor == b.experts_tensor &&
+         a.variant == b.variant;
 }
 
 /// Closed forms tell pools apart whose figures are this far from each other's.
@@ -117,6 +122,13 @@ Entry entry_of(const Plan& plan, const std::vector<const Proposal*>& pools) {
   return out;
 }
 
+/// Pools of prompts and answers beside each other: each as large as it needs to be, or in the plan's ratios.
+void add_pair(const Plan& plan, const Proposal* prompts, const Proposal* answers, std::vector<Entry>& out) {
+  if (plan.section.candidates.ratios.empty()) return void(out.push_back(entry_of(plan, {prompts, answers})));
+  for (const PoolRatio& ratio : plan.section.candidates.ratios)
+    out.push_back(in_ratio(entry_of(plan, {prompts, answers}), ratio));
+}
+
 /// Pools of prompts need pools of answers beside them, and the other way.
 void drop_lonely(std::vector<Proposal>& all, const std::vector<const Proposal*>& lonely, std::string_view other) {
   for (Proposal& p : all)
@@ -135,7 +147,8 @@ std::vector<Entry> combine(const Plan& plan, std::vector<Proposal>& proposals) {
       if (answers.empty()) drop_lonely(proposals, prompts, "answers");
       if (prompts.empty()) drop_lonely(proposals, answers, "prompts");
       for (const Proposal* p : prompts)
-        for (const Proposal* d : answers) out.push_back(entry_of(plan, {p, d}));
+        for (const Proposal* d : answers)
+          if (p->design.variant == d->design.variant) add_pair(plan, p, d, out);
     }
   std::ranges::stable_sort(out, {}, [](const Entry& e) {
     return std::tuple(e.estimate, e.deployment.gpus(), e.loaded.used, e.loaded.tpot);
@@ -151,8 +164,12 @@ double rate_of(const Plan& plan, double ttft, double tpot) {
 
 void fit_to_limits(const Plan& plan, Entry& entry) {
   std::vector<int>& n = entry.deployment.instances;
-  while (!all_met(standings_of_size(plan.section.targets, entry.deployment)) && std::ranges::max(n) > 1)
-    *std::ranges::max_element(n) -= 1;
+  const auto too_much = [&] { return !all_met(standings_of_size(plan.section.targets, entry.deployment)); };
+  if (!entry.unit.empty()) {
+    while (too_much() && times_unit(entry) > 1) n = units(entry, times_unit(entry) - 1);
+    return;
+  }
+  while (too_much() && std::ranges::max(n) > 1) *std::ranges::max_element(n) -= 1;
 }
 
 namespace {

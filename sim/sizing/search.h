@@ -1,6 +1,7 @@
 // The search: legal pools in closed form, deployments made of the best, the cheapest that meets the targets by
 // simulation.
 #pragma once
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ struct Missed {
 /// A deployment on its way through the search.
 struct Entry {
   Deployment deployment;      // as last simulated, or as its closed form sizes it
+  std::vector<int> unit{};    // instances of each pool that come together; empty: each by itself
   double estimate = 0;        // USD/h in closed form
   std::vector<double> need;   // full instances of each pool in closed form, parts of them too
   double bound = 0;           // USD/h below which it is not expected to come, by how closed forms missed so far
@@ -65,6 +67,10 @@ struct Ranked {
   std::vector<double> headrooms{};  // by seed, the plan's own first
   runs::Mean headroom{};
   bool tie = false;  // with the one before: their order is no more than chance
+  /// Whether seeds change nothing, as of a recorded load on a model whose steps draw nothing.
+  bool fixed() const {
+    return headrooms.size() > 1 && std::ranges::all_of(headrooms, [&](double h) { return h == headrooms.front(); });
+  }
 };
 
 /// A check of a deployment that was found: another seed, a node lost, another load.

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/files.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "core/new_file.h"
 #include "core/terminal.h"
@@ -20,7 +21,6 @@
 #include "sizing/pretraining/job_answer.h"
 #include "sizing/shared_trials.h"
 #include "sizing/trial_book.h"
-#include "training/study.h"
 
 namespace moesim::sizing {
 namespace {
@@ -106,12 +106,11 @@ struct Answered {
 /// The answer simulated with all its rows, into the database: what fills its GPUs, where its time goes, how far kernels
 /// may be off.  Trials keep few figures, and take products of experts from each other, so that they cannot say the
 /// last.
-Answered keep_answer(results::Results& results, const std::string& text, const PlanHead& plan, const char* section,
-                     results::Study study) {
+Answered keep_answer(results::Results& results, const std::string& text, const PlanHead& plan) {
   const Config scenario = Config::from_text(text, plan.file);
   results::SpanLog spans;
   results::StudyRun run{scenario, plan.seed, results, spans};
-  const results::StudyEnd end = scenario.at(section).placed([&] { return study(run); });
+  const results::StudyEnd end = scenario.at("serving").placed([&] { return serving::run_serving(run); });
   return {end, scenario.resolved()};
 }
 
@@ -120,6 +119,7 @@ class Kept {
  public:
   Kept(const SizeOptions& options, const PlanHead& plan)
       : plan_(plan),
+        output_(options.output),
         identity_(identity_of(options, plan)),
         begun_(take_up(options, identity_, book_)),
         written_(!options.output.empty() && !begun_.whole),
@@ -127,12 +127,27 @@ class Kept {
     book_.keep_in(results_);
     (void)results_.database();  // commits
     if (!begun_.aside.empty()) results::remove_output(begun_.aside);
+    if (!written_) return;
+    // Beside what the database says of itself, where the program is ended from outside.
+    unfinished_ = std::make_unique<Unfinished>(
+        [this] { return book_.size() == 0 ? "" : fmt::format("--resume goes on with {}", simulations()); });
+  }
+  /// Runs what may be cut short.  Throws Interrupted with what the database holds then.
+  template <class F>
+  auto kept(F&& f) try {
+    return f();
+  } catch (const Interrupted&) {
+    end_has_begun();
+    throw Interrupted(!written_ || book_.size() == 0 ? "nothing was written"
+                                                     : fmt::format("{} holds {}; --resume goes on with {}", output_,
+                                                                   simulations(), book_.size() == 1 ? "it" : "them"));
   }
   TrialBook& book() { return book_; }
   results::Results& results() { return results_; }
   /// Whether it is a file that the answer can go into.
   bool written() const { return written_; }
   void finish(const std::string& state, int simulations, const Answered& answer = {}) {
+    unfinished_.reset();
     book_.put_in_order(results_);
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started_;
     results_.finish(
@@ -147,13 +162,17 @@ class Kept {
   }
 
  private:
+  std::string simulations() const { return counted(book_.size(), "simulation"); }
+
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   const PlanHead& plan_;
+  std::string output_;
   results::RunIdentity identity_;
   TrialBook book_;
   Begun begun_;
   bool written_;
   results::Results results_;
+  std::unique_ptr<Unfinished> unfinished_;
 };
 
 /// The answer's own run has no slo where the plan asks for percentiles alone: not that there are no targets.
@@ -206,13 +225,11 @@ int size_job(const SizeOptions& options, PlanHead head) {
   Job job = read_job(std::move(head));
   Kept kept(options, job);
   job.book = &kept.book();
-  const Choice choice = choose(job, options.jobs, options.shard);
+  const Choice choice =
+      kept.kept([&] { return choose(job, options.jobs, options.shard, kept.written() ? &kept.results() : nullptr); });
   if (options.shard.of > 1) return kept.finish_shard(options, choice.simulations);
   store(kept.results(), job, choice);
-  Answered answer;
-  if (choice.winner && kept.written())
-    answer = keep_answer(kept.results(), scenario_text(job, choice.entries[*choice.winner].mapping, true), job,
-                         "training", training::run_training);
+  const Answered answer{choice.end, choice.resolved};
   if (choice.winner) write_figures(kept.results(), choice);
   kept.finish(answer.end.interrupted ? "interrupted" : "complete", choice.simulations, answer);
   if (choice.winner && !options.scenario.empty())
@@ -228,20 +245,21 @@ int size(const SizeOptions& options) {
   PlanHead head = read_plan_head(options.plan, options.overrides, options.seed);
   if (asks_for_training(head)) return size_job(options, std::move(head));
   Plan plan = read_plan(std::move(head));
+  if (const std::string beyond = beyond_text(plan); !beyond.empty()) say(beyond);
   Kept kept(options, plan);
   plan.book = &kept.book();
   SharedTrials shared;
   plan.shared = &shared;
-  const Search found = search(plan, options.jobs, options.shard);
+  const Search found = kept.kept([&] { return search(plan, options.jobs, options.shard); });
   if (options.shard.of > 1) return kept.finish_shard(options, found.trials);
   std::vector<Variation> variations;
   Answered answer;
   const std::function<void()> keep = [&] {
-    answer = keep_answer(kept.results(), winner_text(plan, found.entries[*found.winner]), plan, "serving",
-                         [](results::StudyRun& run) { return serving::run_serving(run); });
+    answer = keep_answer(kept.results(), winner_text(plan, found.entries[*found.winner]), plan);
   };
   if (found.winner)
-    variations = vary(plan, found.entries[*found.winner], options.jobs, kept.written() ? keep : nullptr);
+    variations = kept.kept(
+        [&] { return vary(plan, found.entries[*found.winner], options.jobs, kept.written() ? keep : nullptr); });
   store(kept.results(), plan, found, variations);
   if (found.winner && kept.written()) write_targets(kept.results(), plan);
   if (found.winner) write_figures(kept.results(), plan, found.entries[*found.winner]);

@@ -6,8 +6,12 @@
 #include <cmath>
 #include <limits>
 
+#include "results/summary.h"
+
 namespace moesim::sizing {
 namespace {
+using results::pretty;
+
 // assumed: of its own rate an instance is loaded to at most this before queues grow long; simulation decides
 constexpr double kLoaded = 0.85;
 // Draws of experts in closed form and in simulation agree within 2 % (serving/step/README.md): what is slower by less
@@ -31,11 +35,14 @@ int prompt_tokens(const PoolDesign& d, const UnitModel::Memory& memory) {
   return int(std::min<std::int64_t>(d.tokens, memory.capacity));
 }
 
+/// Requests of one of the batches that are under way in the stages of a pipeline.
+int of_stage(const PoolDesign& d, int batch) { return (batch + d.pipeline - 1) / d.pipeline; }
+
 Steady decode(const Plan& plan, UnitModel& model, const PoolDesign& d, int batch) {
   Steady out;
   const double context = plan.load.input + plan.load.output / 2;
-  out.step = model.step(batch, context, 0, 0, d.overlap);
-  out.tpot = out.step / plan.tokens_per_step;
+  out.step = model.step(of_stage(d, batch), context, 0, 0, d.overlap);
+  out.tpot = out.step / d.variant.tokens_per_step;
   out.rate = batch * d.data / (std::max(1.0, plan.load.output - 1) * out.tpot);
   return out;
 }
@@ -44,7 +51,7 @@ Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d, int toke
   Steady out;
   const double input = plan.load.fresh;
   out.step = model.step(0, 0, tokens, std::min<double>(input, tokens), d.overlap);
-  out.rate = kLoaded * (d.data * tokens / (input * out.step));
+  out.rate = kLoaded * (d.pipeline * d.data * tokens / (input * out.step));
   out.ttft = out.step * (std::ceil(input / tokens) + 0.5);
   return out;
 }
@@ -54,22 +61,22 @@ Steady both(const Plan& plan, UnitModel& model, const PoolDesign& d, int batch) 
   Steady out;
   const double input = plan.load.fresh, output = std::max(1.0, plan.load.output);
   const double context = plan.load.input + output / 2;
-  const double per_step = plan.tokens_per_step;
-  const int room = d.tokens - batch;
+  const double per_step = d.variant.tokens_per_step;
+  const int here = of_stage(d, batch), room = d.tokens - here;
   if (room < 1) return {.refused = fmt::format("batch: {} tokens a step leave no room for prompts", d.tokens)};
-  const int prompts = std::clamp(int(std::lround(batch * per_step * input / output)), 1, room);
-  out.step = model.step(batch, context, prompts, input, d.overlap);
+  const int prompts = std::clamp(int(std::lround(here * per_step * input / output)), 1, room);
+  out.step = model.step(here, context, prompts, input, d.overlap);
   out.tpot = out.step / per_step;
-  out.rate = 0.95 * (d.data * std::min(batch * per_step / output, prompts / input) / out.step);
+  out.rate = 0.95 * (d.data * std::min(batch * per_step / output, d.pipeline * prompts / input) / out.step);
   out.ttft = out.step * (std::ceil(input / room) + 0.5);
   return out;
 }
 /// What misses its latency's target by more than `slack` times, and by how much; "": nothing does.
 std::string too_slow(const Targets& t, const PoolDesign& d, const Steady& s, double slack = 1) {
   if (d.role != serving::Role::decode && s.ttft > slack * ttft_limit(t))
-    return fmt::format("latency: a first token takes {:.2f} s of {:.2f} s", s.ttft, ttft_limit(t));
+    return fmt::format("latency: a first token takes {} of {}", pretty(s.ttft, "s"), pretty(ttft_limit(t), "s"));
   if (d.role != serving::Role::prefill && s.tpot > slack * tpot_limit(t))
-    return fmt::format("latency: a token takes {:.1f} ms of {:.1f} ms", s.tpot * 1e3, tpot_limit(t) * 1e3);
+    return fmt::format("latency: a token takes {} of {}", pretty(s.tpot, "s"), pretty(tpot_limit(t), "s"));
   return "";
 }
 
@@ -77,7 +84,7 @@ std::string too_slow(const Targets& t, const PoolDesign& d, const Steady& s, dou
 void take_alone(const Plan& plan, UnitModel& model, const PoolDesign& d, int tokens, Steady& out) {
   const double input = plan.load.fresh, context = plan.load.input + plan.load.output / 2;
   if (d.role != serving::Role::prefill)
-    out.tpot = std::min(out.tpot, model.lone_step(1, context, 0, 0, d.overlap) / plan.tokens_per_step);
+    out.tpot = std::min(out.tpot, model.lone_step(1, context, 0, 0, d.overlap) / d.variant.tokens_per_step);
   if (d.role == serving::Role::decode) return;
   const int piece = std::clamp(int(input), 1, std::max(1, tokens));
   out.ttft = std::min(out.ttft, model.lone_step(0, 0, piece, std::min<double>(input, piece), d.overlap) *
@@ -150,7 +157,7 @@ Steady steady_of(const Plan& plan, UnitModel& model, const PoolDesign& d) {
                                    memory.capacity, plan.load.input + plan.load.output / 2)};
   Steady out = within_targets(plan, model, d, full);
   if (!prompts && out.refused.empty())
-    out.alone = model.step(1, plan.load.input + plan.load.output / 2, 0, 0, d.overlap) / plan.tokens_per_step;
+    out.alone = model.step(1, plan.load.input + plan.load.output / 2, 0, 0, d.overlap) / d.variant.tokens_per_step;
   if (out.refused.empty()) out.refused = too_slow(plan.section.targets, d, out, kDrawn);
   return out;
 }

@@ -40,10 +40,18 @@ std::string warnings_of(results::Results& r) {
   return out;
 }
 
-/// Clients whose first requests all end after the warm-up send none that would count: they are served too slowly for
-/// the window that the plan allows, which is a verdict on the deployment and no fault of the plan.
-bool is_too_slow_to_count(const Plan& plan, const ConfigError& e) {
-  return plan.load.clients > 0 && e.problem().find("none would count") != std::string::npos;
+/// Requests that this deployment rejects and another might take.  What is longer than the model's context is rejected
+/// by all, and what is longer than all that the plan's load was looked at for is too rare to tell candidates apart: how
+/// much of it comes hangs on the window and on how many instances stand for others.
+double rejected_of_load(results::Results& r, const Plan& plan, const Trial& trial) {
+  const double context = plan.model.max_positions > 0 ? double(plan.model.max_positions) : 1e300;
+  results::Statement rows = r.database().prepare(
+      "SELECT count(*) FROM request WHERE state = 'rejected' AND input_tokens <= ? AND input_tokens + output_tokens <= "
+      "?");
+  rows.bind(0, double(plan.load.longest_input) * trial.length)
+      .bind(1, std::min(context, double(plan.load.longest) * trial.length));
+  rows.step();
+  return double(rows.integer(0));
 }
 
 void take_economy(const results::Results& r, Figures& out) {
@@ -67,8 +75,10 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   Figures out;
   try {
     scenario.at("serving").placed([&] { return serving::run_serving(run, shared); });
-  } catch (const ConfigError& e) {
-    if (!is_too_slow_to_count(plan, e)) throw;
+  } catch (const serving::NothingCounts&) {
+    // Clients whose first requests all end after the warm-up send none that would count: they are served too slowly for
+    // the window that the plan allows, which is a verdict on the deployment and no fault of the plan.
+    if (plan.load.clients == 0) throw;
     out.utilisation.assign(deployment.pools.size(), 1);
     if (plan.book != nullptr) plan.book->add(text, plan.seed, out);
     return out;
@@ -77,7 +87,7 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   for (std::size_t i = 0; i < kLatencies.size(); ++i) out.latency[i] = value_at(r, kLatencies[i]);
   out.share = value_at(r, "goodput_share");
   out.finished = value_at(r, "requests_finished");
-  out.rejected = value_at(r, "requests_rejected");
+  out.rejected = value_at(r, "requests_rejected") > 0 ? rejected_of_load(r, plan, trial) : 0;
   for (const PoolDesign& design : deployment.pools) {
     const std::string scope = fmt::format("pool:{}", name_of(design.role));
     out.utilisation.push_back(value_at(r, "utilisation", scope));
@@ -100,7 +110,10 @@ std::vector<Standing> standings(const Targets& t, const Figures& f) {
   for (std::size_t i = 0; i < kLatencies.size(); ++i)
     if (t.latency[i]) out.push_back({std::string(kLatencies[i]), f.latency[i], seconds(*t.latency[i])});
   if (t.share > 0) out.push_back({"share", f.share, t.share, true});
-  // What was refused has no latency, and so misses all of them.
+  // Of clients: what others ask for is part of the load.
+  if (t.tokens_per_day > 0)
+    out.push_back({"tokens_per_day", f.tokens_per_gpu * f.gpus * 86400, t.tokens_per_day, true});
+  // What was refused, and need not be, has no latency, and so misses all of them.
   if (f.rejected > 0) out.push_back({"requests_rejected", f.rejected, 0.5});
   // What piles up is not served, however fast the others were.
   if (f.piled_up > 0) out.push_back({"served", 1 - f.piled_up, 1, true});
@@ -124,7 +137,10 @@ const Standing* tightest(const std::vector<Standing>& all) {
 bool all_met(const std::vector<Standing>& all) { return std::ranges::all_of(all, &Standing::met); }
 
 std::string text_of(const Standing& s) {
-  const bool time = s.target.find('_') != std::string::npos && s.target.rfind("requests", 0) != 0;
+  const bool time =
+      s.target.find('_') != std::string::npos && !s.target.starts_with("requests") && s.target != "tokens_per_day";
+  // three digits would say that all are
+  if (s.at_least && s.limit <= 1) return fmt::format("{} {:.4g} % of {:.4g} %", s.target, 100 * s.value, 100 * s.limit);
   const std::string unit = time ? "s" : s.target == "budget" ? "USD/h" : s.target == "power" ? "W" : "";
   return fmt::format("{} {} of {}", s.target, results::pretty(s.value, unit), results::pretty(s.limit, unit));
 }

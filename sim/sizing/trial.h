@@ -19,8 +19,8 @@ struct KernelErrors {
 struct Figures {
   std::array<double, kLatencies.size()> latency{};  // s
   double share = 0;                                 // of requests within the per-request latencies
-  double finished = 0, rejected = 0;                // requests
-  std::vector<double> utilisation;                  // of each pool
+  double finished = 0, rejected = 0;  // requests; rejected: no longer than the model's context and the plan's longest
+  std::vector<double> utilisation;    // of each pool
   KernelErrors kernels;
   std::string limiter{};  // "prefill: experts 41 %, decode: attention 38 %": the largest part of each pool's time
   double piled_up = 0;    // share of the arrivals that piled up, where requests come by chance and did; 0: they did not

@@ -202,6 +202,11 @@ void TrialBook::keep_in(results::Results& results) {
   results_ = &results;
 }
 
+std::size_t TrialBook::size() const {
+  const std::lock_guard lock(mutex_);
+  return figures_.size() + steps_.size();
+}
+
 void TrialBook::put_in_order(results::Results& results) const {
   results::sort_rows(results.database(), "trial", "scenario, seed");
   results::sort_rows(results.database(), "step_trial", "scenario, seed, batch");

@@ -37,7 +37,7 @@ class TrialBook {
   /// Rows in an order that does not depend on which simulation ended first.
   void put_in_order(results::Results& results) const;
 
-  std::size_t size() const { return figures_.size() + steps_.size(); }
+  std::size_t size() const;
 
  private:
   mutable std::mutex mutex_;

@@ -39,6 +39,10 @@ bool can_shorten(const Plan& plan, int layers) {
 }
 }  // namespace
 
+namespace {
+serving::Parallel parallel_of(const PoolDesign& d) { return {d.tensor, d.data, d.pipeline, d.experts_tensor}; }
+}  // namespace
+
 struct UnitModel::Built {
   Config scenario;
   results::SpanLog spans;
@@ -60,18 +64,20 @@ UnitModel::UnitModel(const Plan& plan, const PricedNode& node, const std::string
                      SharedParts& shared)
     : plan_(plan), one_{&node, engine, {design}, {1}}, shared_(shared), all_(plan.model.layers) {
   const auto [few, more] = few_layers(plan.model);
-  const bool shorter = can_shorten(plan, few) && can_shorten(plan, more);
+  // Stages share all layers out.
+  const bool shorter = design.pipeline == 1 && can_shorten(plan, few) && can_shorten(plan, more);
   few_ = shorter ? few : all_;
   more_ = shorter ? more : all_;
   built_ = build();
   const serving::Deployment& d = *built_->deployment;
   const serving::BuiltPool& pool = *d.pools.front();
   const compute::LayerOptions& options = pool.costs.front()->setup().options;
-  const serving::Parallel parallel{design.tensor, design.data, 1, design.experts_tensor};
   const bool drafts = d.section.speculation.kind == serving::DraftKind::mtp && design.role != serving::Role::prefill;
-  const compute::HeldLayers held = serving::held(plan.model, parallel, 0, pool.slots_per_gpu, drafts);
-  weights_ = compute::held_weights(plan.model, held, options.precision.linear, options);
-  token_ = compute::kv_bytes_per_token(plan.model, held, options);
+  for (int stage = 0; stage < design.pipeline; ++stage) {
+    const compute::HeldLayers held = serving::held(plan.model, parallel_of(design), stage, pool.slots_per_gpu, drafts);
+    stages_.push_back({compute::held_weights(plan.model, held, options.precision.linear, options),
+                       compute::kv_bytes_per_token(plan.model, held, options)});
+  }
 }
 
 std::unique_ptr<UnitModel::Built> UnitModel::build() {
@@ -112,16 +118,20 @@ UnitModel::Memory UnitModel::memory(int batch, int tokens) {
 UnitModel::Memory UnitModel::counted(int batch, int tokens) {
   Built& b = *built_;
   serving::BuiltPool& pool = *b.deployment->pools.front();
-  const serving::Parallel parallel{one_.pools[0].tensor, one_.pools[0].data, 1, one_.pools[0].experts_tensor};
   pool.batcher = serving::batchers().of_kind("chunked");
   pool.batcher->usual({batch, tokens});
-  const compute::HeldLayers few = serving::held(b.deployment->model, parallel, 0, pool.slots_per_gpu, false);
+  const compute::HeldLayers few =
+      serving::held(b.deployment->model, parallel_of(one_.pools[0]), 0, pool.slots_per_gpu, false);
   const auto counted = serving::step_buffers(*b.deployment, pool, pool.costs.front()->setup(), few);
   serving::CacheShare share = serving::cache_share(pool.section.kv, pool);
   share.buffers = serving::buffers_of(pool.section.kv, counted);
-  const double room = serving::cache_room(share, pool.node.gpu, weights_);
-  Memory out{double(weights_.v), double(share.buffers.v)};
-  if (room > 0) out.capacity = token_.v == 0 ? INT64_MAX / 4 : std::int64_t(room / double(token_.v));
+  Memory out{0, double(share.buffers.v), INT64_MAX / 4};
+  for (const auto& [weights, token] : stages_) {
+    out.weights = std::max(out.weights, double(weights.v));
+    const double room = serving::cache_room(share, pool.node.gpu, weights);
+    if (room <= 0) out.capacity = 0;
+    if (room > 0 && token.v > 0) out.capacity = std::min(out.capacity, std::int64_t(room / double(token.v)));
+  }
   return out;
 }
 

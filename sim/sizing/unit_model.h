@@ -66,6 +66,7 @@ class UnitModel {
   std::unique_ptr<Built> built_;
   std::map<std::pair<int, int>, Memory> memory_;
   std::map<Question, double> known_;  // s
-  Bytes weights_{}, token_{};         // of the whole model, on a GPU
+  std::vector<std::pair<Bytes, Bytes>>
+      stages_;  // of the whole model: weights, and a token's KV cache, on a GPU of each
 };
 }  // namespace moesim::sizing

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "results/metrics.h"
 #include "runs/affordable.h"
@@ -60,10 +61,32 @@ std::optional<Fault> fault_of(const Sweep& sweep, const std::string& said) {
   return {};
 }
 
+/// What is wrong with a point before it runs, and where; "": nothing that can be told.
+std::string problem_of(const Sweep& sweep, const Point& point) {
+  try {
+    const Scenario scenario = scenario_of(sweep, point);
+    if (scenario.study->check != nullptr)
+      scenario.config.at(scenario.study->section).placed([&] { scenario.study->check(scenario.config); });
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+  return "";
+}
+
+/// Throws ConfigError where all points fall by the very same: that is the scenario's, not theirs.  said: of those that
+/// were looked at.
+void refuse_common_fault(const Sweep& sweep, const std::vector<Point>& points, const std::set<std::string>& said) {
+  if (said.size() != 1 || points.size() < 2) return;
+  const std::string& fault = *said.begin();
+  if (std::ranges::all_of(points, [&](const Point& p) { return problem_of(sweep, p) == fault; }))
+    throw ConfigError::placed(fmt::format("{} (the same for all {} points)", fault, points.size()));
+}
+
 /// Throws ConfigError for what every point that is looked at sets and does not have; and for what is shown.
 /// build: by the study's check, else by its estimate.
 void refuse_faults(const Sweep& sweep, const std::vector<Point>& points, bool build) {
   std::optional<Fault> fault;
+  std::set<std::string> said;
   for (const std::size_t number : points_to_look_at(sweep, points.size())) {
     std::string study;
     try {
@@ -74,14 +97,16 @@ void refuse_faults(const Sweep& sweep, const std::vector<Point>& points, bool bu
       else if (scenario.study->check != nullptr)
         scenario.config.at(study).placed([&] { scenario.study->check(scenario.config); });
     } catch (const ConfigError& e) {
+      said.insert(e.what());
       const std::optional<Fault> found = fault_of(sweep, e.what());
       if (found) fault = found;
-      // What is wrong with one point, or with the scenario, is told when it is run.
-      if (found || study.empty()) continue;
+      // What is wrong with one point is told when it is run.
+      if (build || found || study.empty()) continue;
     }
     return build ? void() : check_shown(sweep, study);
   }
   if (fault) fault->where.fail("sets a value that the scenario does not have: " + fault->problem);
+  if (build) refuse_common_fault(sweep, points, said);
 }
 }  // namespace
 

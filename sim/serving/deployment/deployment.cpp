@@ -18,10 +18,18 @@ int whole_nodes(int gpus, int per_node) {
   return per_node > 0 && gpus >= per_node ? ceil_div(gpus, per_node) * per_node : std::max(1, gpus);
 }
 
+/// Where a pool begins behind `taken` GPUs: no instance lies across the end of a node that it divides or fills.
+std::int64_t next_place(std::int64_t taken, int gpus, int per_node) {
+  const int step = per_node <= 0 || gpus < 1 ? 1 : gpus >= per_node ? per_node : per_node % gpus == 0 ? gpus : 1;
+  return (taken + step - 1) / step * step;
+}
+
 void check_gpus(const Config& pools, const Deployment& d) {
   std::int64_t all = 0;
-  for (const auto& p : d.pools)
-    all += std::int64_t{p->described} * whole_nodes(p->section.parallel.gpus(), d.cluster.node.gpus);
+  for (const auto& p : d.pools) {
+    const int each = whole_nodes(p->section.parallel.gpus(), d.cluster.node.gpus);
+    all = next_place(all, each, d.cluster.node.gpus) + std::int64_t{p->described} * each;
+  }
   if (all > d.cluster.gpus())
     pools.fail(fmt::format("the pools take {} GPUs, but the cluster has {}", all, d.cluster.gpus()));
 }
@@ -93,9 +101,9 @@ void build_pools(results::StudyRun& run, const Config& section, const std::vecto
     });
     shape.instances = pool.simulated;
     shape.described = pool.described;
-    shape.first_gpu = gpus;
     shape.gpus = whole_nodes(shape.gpus, pool.node.gpus);
-    gpus += pool.simulated * shape.gpus;
+    shape.first_gpu = int(next_place(gpus, shape.gpus, pool.node.gpus));
+    gpus = shape.first_gpu + pool.simulated * shape.gpus;
     d.shape.pools.push_back(std::move(shape));
   }
 }

@@ -43,6 +43,16 @@ std::string share_text(const CacheShare& cache, const spec::Gpu& gpu) {
 // aside on GPUs of this size.
 constexpr Bytes kLeastBuffers = 4_GiB;
 
+/// key: "" for all of it.
+[[noreturn]] void fail_for_memory(const Config& config, std::string_view key, const std::string& problem) {
+  try {
+    if (key.empty()) config.fail(problem);
+    config.fail_below(key, problem);
+  } catch (const ConfigError& e) {
+    throw TooLittleMemory(e);
+  }
+}
+
 /// A scenario may set aside less than its steps take.
 void check_buffers(const Config& config, const BuiltPool& pool) {
   const Bytes need = compute::sum_of(pool.buffers);
@@ -51,11 +61,11 @@ void check_buffers(const Config& config, const BuiltPool& pool) {
   if (double(need.v) <= left) return;
   const KvSection& kv = pool.section.kv;
   const std::string_view key = kv.capacity > 0 ? "kv.capacity" : kv.buffers ? "kv.buffers" : "kv";
-  config.fail_below(
-      key, fmt::format("a step of {} tokens takes {:.2f} GB of each GPU ({}), but weights and KV cache leave "
-                       "{:.2f} GB of {}; make room for them or take a smaller batch",
-                       pool.batcher->max_tokens(), gigabytes(need), largest_buffers(pool), std::max(0.0, left) * 1e-9,
-                       pool.node.gpu.name));
+  fail_for_memory(config, key,
+                  fmt::format("a step of {} tokens takes {:.2f} GB of each GPU ({}), but weights and KV cache leave "
+                              "{:.2f} GB of {}; make room for them or take a smaller batch",
+                              pool.batcher->max_tokens(), gigabytes(need), largest_buffers(pool),
+                              std::max(0.0, left) * 1e-9, pool.node.gpu.name));
 }
 }  // namespace
 
@@ -139,11 +149,11 @@ HeadBytes eagle_bytes(const Deployment& d, const PoolSection& s, const compute::
 double stage_room(const Config& config, const Deployment& d, const BuiltPool& pool, Bytes weights) {
   const double room = cache_room(pool.cache, pool.node.gpu, weights);
   if (room > 0) return room;
-  config.fail(
-      fmt::format("the weights of {} take {:.1f} GB and the buffers {:.1f} GB of each GPU, but {} are {:.1f} GB; use "
-                  "more GPUs or a smaller precision",
-                  d.model.name, gigabytes(weights), gigabytes(pool.cache.buffers),
-                  share_text(pool.cache, pool.node.gpu), shared_bytes(pool.cache, pool.node.gpu) * 1e-9));
+  fail_for_memory(config, "",
+                  fmt::format("the weights of {} take {:.1f} GB and the buffers {:.1f} GB of each GPU, but "
+                              "{} are {:.1f} GB; use more GPUs or a smaller precision",
+                              d.model.name, gigabytes(weights), gigabytes(pool.cache.buffers),
+                              share_text(pool.cache, pool.node.gpu), shared_bytes(pool.cache, pool.node.gpu) * 1e-9));
 }
 }  // namespace
 

@@ -7,6 +7,11 @@
 
 namespace moesim::serving {
 
+/// Thrown where what must be in a GPU's memory does not fit in.
+struct TooLittleMemory : ConfigError {
+  explicit TooLittleMemory(const ConfigError& error) : ConfigError(error) {}
+};
+
 /// What one GPU of a stage holds.
 compute::HeldLayers held(const spec::Model& model, const Parallel& p, int stage, int slots, bool drafts);
 
@@ -19,7 +24,7 @@ double cache_room(const CacheShare& cache, const spec::Gpu& gpu, Bytes weights);
 /// How the share of the memory is counted, in words.
 std::string share_meaning(const CacheShare& cache, const spec::Gpu& gpu);
 
-/// Weights, buffers and KV cache on the fullest GPU of an instance, into `pool`.  Throws ConfigError if they do not
-/// fit.
+/// Weights, buffers and KV cache on the fullest GPU of an instance, into `pool`.  Throws TooLittleMemory if they
+/// do not fit.
 void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const LayeredCost::Setup& cost);
 }  // namespace moesim::serving

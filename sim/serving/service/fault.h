@@ -34,7 +34,8 @@ struct Fault {
   Time detect = 10_s;
   static void fields(auto& f, auto& p) {
     f("kind", p.kind,
-      "gpu, node: lost; nic: lost, its traffic takes a neighbour's adapter, or the GPU is lost if there is none; "
+      "gpu, node: lost, a node with the GPUs of every instance on it; nic: lost, its traffic takes a neighbour's "
+      "adapter, or the GPU is lost if there is none; "
       "slow_gpu, slow_link: work at a share of their rate");
     f.required("at", p.at, "when it happens");
     f("repair", p.repair, "how long until it works again; 0 s means never");
@@ -55,7 +56,7 @@ struct FaultReport {
   Fault fault;
   std::int64_t lost_tokens = 0;  ///< of KV cache that must be computed again
   std::int64_t retried = 0;      ///< requests sent elsewhere
-  Time stalled{};                ///< the instance stood still
+  Time stalled{};                ///< the instance stood still, of several the longest
   double masked_share = 0;       ///< of the token-expert rows that find no expert
   std::string answer;            ///< what was done in the end
 };

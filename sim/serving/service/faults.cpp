@@ -14,6 +14,7 @@ FaultHandler::FaultHandler(Engine& engine, Fleet& fleet, Dispatcher& dispatcher,
     at_key(fmt::format("faults[{}]", reports_.size()), [&] { (void)member_of(fault); });
     reports_.push_back({.fault = fault, .answer = {}});
   }
+  struck_.resize(reports_.size());
 }
 
 void FaultHandler::start() {
@@ -67,26 +68,39 @@ void FaultHandler::happen(std::size_t f) {
       report.stalled = fault.detect;
       return m.instance->hold_until(engine_.now() + fault.detect);
     }
-  lose_gpus(f);
+  if (fault.kind == FaultKind::node) return happen_to_node(f);
+  lose_gpus(f, std::size_t(m.instance->shape().number), fault.gpu, 1);
 }
 
-/// The fault's GPU or node is gone, with the ranks on it; or the whole instance, where it cannot go on without.
-void FaultHandler::lose_gpus(std::size_t f) {
+/// Every instance that has GPUs on the node loses them.
+void FaultHandler::happen_to_node(std::size_t f) {
+  const Fault& fault = reports_[f].fault;
+  const int from = (member_of(fault).first_gpu + fault.gpu) / gpus_per_node_ * gpus_per_node_;
+  for (std::size_t i = 0; i < fleet_.size(); ++i) {
+    const Fleet::Member& m = fleet_[i];
+    const int first = std::max(from, m.first_gpu) - m.first_gpu;
+    const int end = std::min(from + gpus_per_node_ - m.first_gpu, fleet_.pool_of(m).gpus);
+    if (first < end && m.power != PowerState::off) lose_gpus(f, i, first, end - first);
+  }
+}
+
+/// GPUs of an instance are gone, with the ranks on them; or the whole instance, where it cannot go on without.  The
+/// fault's report is of all its instances: what was lost in all, and of what was done the most.
+void FaultHandler::lose_gpus(std::size_t f, std::size_t member, int first, int count) {
   FaultReport& report = reports_[f];
   const Fault& fault = report.fault;
-  Fleet::Member& m = member_of(fault);
+  Fleet::Member& m = fleet_[member];
   Instance& instance = *m.instance;
   const PoolShape& pool = fleet_.pool_of(m);
-  const bool node = fault.kind == FaultKind::node;
-  const int first = node ? fault.gpu / gpus_per_node_ * gpus_per_node_ : fault.gpu;
-  const int count = node ? std::min(gpus_per_node_, pool.gpus - first) : 1;
   const StepModel::Loss loss = instance.step_model().lose_gpus(first, count, fault.answer == FaultAnswer::mask,
                                                                fault.answer == FaultAnswer::restart);
   const bool whole = fault.answer == FaultAnswer::restart || loss.fatal;
-  report.masked_share = loss.masked_share;
-  report.answer = whole ? "restart" : loss.answer;
-  report.stalled = fault.detect + (whole ? pool.start_up : loss.reload);
-  if (whole) restart(f, report.stalled);
+  const Time stalled = fault.detect + (whole ? pool.start_up : loss.reload);
+  report.masked_share = std::max(report.masked_share, loss.masked_share);
+  if (report.answer != "restart") report.answer = whole ? "restart" : loss.answer;
+  report.stalled = std::max(report.stalled, stalled);
+  struck_[f].push_back(member);
+  if (whole) restart(member, stalled);
   const int per_stage = pool.tensor * instance.ranks();
   std::vector<bool> lost(std::size_t(instance.ranks()), whole);
   for (int g = first; g < first + count; ++g) lost[std::size_t(g % per_stage / pool.tensor)] = true;
@@ -95,14 +109,14 @@ void FaultHandler::lose_gpus(std::size_t f) {
       report.retried += instance.load(r).requests;
       report.lost_tokens += instance.lose_rank(r, true);
     }
-  instance.hold_until(engine_.now() + report.stalled);
+  instance.hold_until(engine_.now() + stalled);
 }
 
 /// The instance starts anew, with all its ranks and its experts where they were.
-void FaultHandler::restart(std::size_t f, Time after) {
-  member_of(reports_[f].fault).power = PowerState::starting;
-  engine_.after(after, "instance up", [this, f] {
-    Fleet::Member& back = member_of(reports_[f].fault);
+void FaultHandler::restart(std::size_t member, Time after) {
+  fleet_[member].power = PowerState::starting;
+  engine_.after(after, "instance up", [this, member] {
+    Fleet::Member& back = fleet_[member];
     for (int r = 0; r < back.instance->ranks(); ++r) back.instance->restore_rank(r);
     back.instance->step_model().restore();
     if (back.power == PowerState::starting) back.power = PowerState::on;
@@ -119,9 +133,12 @@ void FaultHandler::repair(std::size_t f) {
     slow_adapter(fault, m, 1);
     if (model.set_adapter(fault.gpu, true) > 0 && reports_[f].answer == "reroute") return;
   }
-  if (m.power == PowerState::starting) return;  // it comes back as a whole
-  model.restore();
-  for (int r = 0; r < m.instance->ranks(); ++r) m.instance->restore_rank(r);
+  for (const std::size_t struck : struck_[f]) {
+    Fleet::Member& back = fleet_[struck];
+    if (back.power == PowerState::starting) continue;  // it comes back as a whole
+    back.instance->step_model().restore();
+    for (int r = 0; r < back.instance->ranks(); ++r) back.instance->restore_rank(r);
+  }
   dispatcher_.empty_lobby();
 }
 }  // namespace moesim::serving

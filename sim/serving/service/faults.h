@@ -23,8 +23,9 @@ class FaultHandler {
  private:
   void happen(std::size_t fault);
   void slow_down(const Fault& fault, Fleet::Member& member, double share);
-  void lose_gpus(std::size_t fault);
-  void restart(std::size_t fault, Time after);
+  void happen_to_node(std::size_t fault);
+  void lose_gpus(std::size_t fault, std::size_t member, int first, int count);
+  void restart(std::size_t member, Time after);
   void repair(std::size_t fault);
   Fleet::Member& member_of(const Fault& fault);
   void slow_adapter(const Fault& fault, const Fleet::Member& member, double share);
@@ -35,5 +36,6 @@ class FaultHandler {
   KvMover* mover_;
   int gpus_per_node_;
   std::vector<FaultReport> reports_;
+  std::vector<std::vector<std::size_t>> struck_;  // members that each took GPUs of
 };
 }  // namespace moesim::serving

@@ -56,6 +56,15 @@ void bound_all(const Job& job, std::vector<MappingEntry>& entries, int jobs) {
   if (!all) stop_if_interrupted();
 }
 
+/// "0.3974 s, 0.3971 s do": in as many digits as tell them apart.
+std::string apart(double least, double shortest) {
+  for (int digits = 3; digits < 10; ++digits) {
+    std::string a = fmt::format("{:.{}g}", least, digits), b = fmt::format("{:.{}g}", shortest, digits);
+    if (a != b) return fmt::format("{} s, {} s do", a, b);
+  }
+  return fmt::format("{:.3g} s, as long as one that was simulated takes", least);
+}
+
 using Group = std::vector<MappingEntry*>;
 /// By kind and number of nodes: in a group the shortest step is the cheapest, too.
 std::vector<Group> groups_of(std::vector<MappingEntry>& entries) {
@@ -73,7 +82,8 @@ std::vector<Group> groups_of(std::vector<MappingEntry>& entries) {
 std::string missed(const Job& job, const MappingEntry& e, double step) {
   const JobTargets& t = job.section.targets;
   const double hours = e.hours(job, step), cost = hours * e.mapping.cost_per_hour();
-  if (t.days > 0 && hours / 24 > t.days) return fmt::format("deadline: {:.1f} days of {:.1f}", hours / 24, t.days);
+  if (t.days > 0 && hours / 24 > t.days)
+    return fmt::format("deadline: {} of {}", days_text(hours / 24), days_text(t.days));
   if (t.cost > 0 && cost > t.cost) return fmt::format("cost: {:.4g} USD of {:.4g}", cost, t.cost);
   return "";
 }
@@ -93,7 +103,7 @@ void race(const Job& job, const Group& group, int jobs, Choice& out, Progress& p
       if (e.reason = missed(job, e, e.least); !e.reason.empty())
         e.fate = MappingFate::misses, e.reason += " at the very least";
       else if (e.least >= shortest)
-        e.reason = fmt::format("slower: a step of at least {:.3g} s, {:.3g} s do", e.least, shortest);
+        e.reason = "slower: a step of at least " + apart(e.least, shortest);
       else
         round.push_back(&e);
     }
@@ -151,15 +161,16 @@ Group part_of(Group group, Shard shard) {
 
 constexpr const char* kSpares = "training.run.failures.spare_nodes";
 /// spares: in place of the plan's.
-RunFigures whole_run(const Job& job, const Mapping& mapping, std::optional<int> spares = {}) {
+RunFigures whole_run(const Job& job, const Mapping& mapping, results::Results& r, Choice* kept,
+                     std::optional<int> spares = {}) {
   std::vector<Config::Override> overrides;
   if (spares) overrides.push_back({kSpares, fmt::to_string(*spares)});
   const Config scenario = Config::from_text(scenario_text(job, mapping, true), job.file, overrides);
-  results::Results r(":memory:", {});
   results::SpanLog spans;
   results::StudyRun run{scenario, job.seed, r, spans};
-  training::run_training(run);
+  const results::StudyEnd end = scenario.at("training").placed([&] { return training::run_training(run); });
   stop_if_interrupted();
+  if (kept != nullptr) kept->end = end, kept->resolved = scenario.resolved();
   const auto value = [&](std::string_view name) { return r.has_metric(name) ? r.metric_value(name) : 0; };
   const auto days = [&](std::string_view name) { return value(name) / 86400; };
   return {spares.value_or(job.spare_nodes),
@@ -184,14 +195,17 @@ std::vector<int> other_spares(const Job& job) {
   return out;
 }
 
-void plan_run(const Job& job, int jobs, Choice& out) {
+void plan_run(const Job& job, int jobs, Choice& out, results::Results* keep) {
   const Mapping& mapping = out.entries[*out.winner].mapping;
-  out.run = whole_run(job, mapping);
+  const auto forgotten = [&](std::optional<int> spares) {
+    results::Results r(":memory:", {});
+    return whole_run(job, mapping, r, nullptr, spares);
+  };
+  out.run = keep != nullptr ? whole_run(job, mapping, *keep, &out) : forgotten({});
   if (!job.fails) return;
   const std::vector<int> spares = other_spares(job);
   out.with_spares.resize(spares.size());
-  runs::run_all("", spares.size(), jobs,
-                [&](std::size_t i) { out.with_spares[i] = whole_run(job, mapping, spares[i]); });
+  runs::run_all("", spares.size(), jobs, [&](std::size_t i) { out.with_spares[i] = forgotten(spares[i]); });
   stop_if_interrupted();
   out.with_spares.push_back(*out.run);
   std::ranges::sort(out.with_spares, {}, &RunFigures::spares);
@@ -213,7 +227,7 @@ std::vector<std::size_t> Choice::best_of_each() const {
   return out;
 }
 
-Choice choose(const Job& job, int jobs, Shard shard) {
+Choice choose(const Job& job, int jobs, Shard shard, results::Results* keep) {
   Choice out;
   for (Mapping& m : mappings(job)) out.entries.push_back({std::move(m)});
   bound_all(job, out.entries, jobs);
@@ -230,7 +244,7 @@ Choice choose(const Job& job, int jobs, Shard shard) {
   out.winner = best(job, out.entries);
   if (!out.winner) return out;
   out.entries[*out.winner].fate = MappingFate::chosen;
-  plan_run(job, jobs, out);
+  plan_run(job, jobs, out, keep);
   return out;
 }
 }  // namespace moesim::sizing

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "results/study.h"
 #include "sizing/pretraining/step_trial.h"
 #include "sizing/search.h"
 
@@ -44,6 +45,8 @@ struct Choice {
   std::optional<RunFigures> run;
   std::vector<RunFigures> with_spares;  // the same run with other numbers of spare nodes, where things may fail
   int simulations = 0;
+  results::StudyEnd end{};  // how the whole run was simulated, where it is kept
+  std::string resolved{};   // its settings
 
   /// The fastest of each kind and number of nodes that was simulated, as numbers of entries.
   std::vector<std::size_t> best_of_each() const;
@@ -51,5 +54,6 @@ struct Choice {
 
 /// Same plan and seed, same choice, for any number of jobs.  A shard simulates every `of`-th mapping of a kind and
 /// number of nodes, beginning with the `number`-th, and does not choose.  Throws Interrupted.
-Choice choose(const Job& job, int jobs, Shard shard = {});
+/// keep: takes all rows of the whole run of what was chosen; null: nobody does.
+Choice choose(const Job& job, int jobs, Shard shard = {}, results::Results* keep = nullptr);
 }  // namespace moesim::sizing

@@ -20,30 +20,29 @@ std::string first_lines(const Job& job, const Choice& c) {
   std::string out = fmt::format("{} GPUs, {} node{} of {}: {}\n", m.gpus(), m.nodes, m.nodes == 1 ? "" : "s",
                                 name_of_node(w), text_of(m));
   out += fmt::format(
-      "{:.1f} days, {} USD ({:.2f} USD/h); step {:.3g} s, MFU {:.1f} %, {:.1f} of {:.1f} usable GB on the fullest "
+      "{}, {} USD ({:.2f} USD/h); step {:.3g} s, MFU {:.1f} %, {:.1f} of {:.1f} usable GB on the fullest "
       "GPU\n",
-      w.days(job), results::pretty(w.cost(job), ""), m.cost_per_hour(), r.step, 100 * r.mfu_bf16,
+      days_text(w.days(job)), results::pretty(w.cost(job), ""), m.cost_per_hour(), r.step, 100 * r.mfu_bf16,
       double(r.peak_memory) * 1e-9, double(m.node->node.gpu.usable().v) * 1e-9);
   out += fmt::format("of a step, {:.1f} % waits for the pipeline and {:.1f} % for exchanges and collectives\n",
                      100 * r.bubble / r.step, 100 * r.exposed / r.step);
   if (!r.memory.empty()) out += fmt::format("that GPU holds {}\n", r.memory);
   if (c.run)
-    out += fmt::format("the whole run{}: {:.1f} days, {} GPU-hours, {} USD, goodput {:.1f} %\n",
-                       job.run_text.empty() ? "" : ", with checkpoints and failures", c.run->days,
+    out += fmt::format("the whole run{}: {}, {} GPU-hours, {} USD, goodput {:.1f} %\n",
+                       job.run_text.empty() ? "" : ", with checkpoints and failures", days_text(c.run->days),
                        results::pretty(c.run->gpu_hours, ""), results::pretty(c.run->cost, ""), 100 * c.run->goodput);
   return out;
 }
 
 std::string run_text(const Choice& c) {
   if (c.with_spares.empty()) return "";
-  results::TextTable table({"spare nodes", "days", "USD", "goodput", "failures", "saving", "lost", "restarts",
+  results::TextTable table({"spare nodes", "time", "USD", "goodput", "failures", "saving", "lost", "restarts",
                             "waiting for a spare", "slow GPUs"});
   const auto days = [](double d) { return results::pretty(d * 86400, "s"); };
   for (const RunFigures& r : c.with_spares)
-    table.add({fmt::format("{}{}", r.spares, r.spares == c.run->spares ? " (asked)" : ""),
-               fmt::format("{:.1f}", r.days), results::pretty(r.cost, ""), fmt::format("{:.1f} %", 100 * r.goodput),
-               fmt::format("{:.0f}", r.failures), days(r.saving), days(r.lost), days(r.restarting), days(r.waiting),
-               days(r.straggling)});
+    table.add({fmt::format("{}{}", r.spares, r.spares == c.run->spares ? " (asked)" : ""), days_text(r.days),
+               results::pretty(r.cost, ""), fmt::format("{:.1f} %", 100 * r.goodput), fmt::format("{:.0f}", r.failures),
+               days(r.saving), days(r.lost), days(r.restarting), days(r.waiting), days(r.straggling)});
   return "\nThe whole run, by the nodes kept in waiting (their price is not among the USD)\n" + table.text(1);
 }
 
@@ -54,8 +53,8 @@ std::string change_text(const Job& job, const MappingEntry& e) {
   const double cost = days * 24 * e.mapping.cost_per_hour();
   std::string out;
   if (t.days > 0 && days > t.days)
-    out += fmt::format("It would do with {:.1f} days, or on about {} such nodes if it scaled.\n", days,
-                       int(e.mapping.nodes * days / t.days + 1));
+    out += fmt::format("It would do with {}, or on about {} such nodes if it scaled.\n", days_text(days),
+                       std::int64_t(e.mapping.nodes * days / t.days + 1));
   if (t.cost > 0 && cost > t.cost) out += fmt::format("It would do with {} USD.\n", results::pretty(cost, ""));
   return out;
 }
@@ -85,11 +84,11 @@ std::string nearest(const Job& job, const Choice& c) {
 
 results::TextTable table_of_mappings() {
   return results::TextTable(
-      {"node", "GPUs", "mapping", "step", "days", "USD", "MFU", "memory", "fate", "what binds, or why it fell"});
+      {"node", "GPUs", "mapping", "step", "time", "USD", "MFU", "memory", "fate", "what binds, or why it fell"});
 }
 void add_row(results::TextTable& table, const Job& job, const MappingEntry& e) {
   table.add({name_of_node(e), fmt::to_string(e.mapping.gpus()), text_of(e.mapping),
-             results::pretty(e.result->step, "s"), fmt::format("{:.1f}", e.days(job)), results::pretty(e.cost(job), ""),
+             results::pretty(e.result->step, "s"), days_text(e.days(job)), results::pretty(e.cost(job), ""),
              fmt::format("{:.1f} %", 100 * e.result->mfu_bf16), results::pretty(double(e.result->peak_memory), "B"),
              std::string(name_of(e.fate)), e.reason});
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/interrupt.h"
+#include "results/summary.h"
 #include "sizing/trial_book.h"
 #include "training/costs.h"
 #include "training/step.h"
@@ -57,6 +58,10 @@ StepResult drawn_out(const StepResult& shorter, const StepResult& longer, double
   return out;
 }
 }  // namespace
+
+std::string days_text(double days) {
+  return days < 1 ? results::pretty(days * 86400, "s") : fmt::format("{:.1f} days", days);
+}
 
 double least_step(const Job& job, const Mapping& mapping) {
   const Config scenario = Config::from_text(scenario_text(job, mapping, false), job.file);

@@ -18,6 +18,8 @@ struct StepResult {
   std::string memory{};                                    // what fills the fullest GPU, in words
   bool operator==(const StepResult&) const = default;
 };
+/// Days, or what is less than one in hours, minutes or seconds.
+std::string days_text(double days);
 /// Simulates the step.  Where it has many micro-batches and need not be in full, it is drawn out from two of twice and
 /// three times the pipeline's depth: from there on each micro-batch takes as long as the one before.
 /// What the job's book knows is not simulated again.  Throws ConfigError for what does not fit.

@@ -27,13 +27,41 @@ TEST(Economics, InstancesShareNodesUntilTheyFillThem) {
   EXPECT_EQ(gpus(12, 2), 32);  // whole nodes each
 }
 
-TEST(Economics, PoolsDoNotShareNodes) {
+/// One after the other, and no instance across the end of a node.
+TEST(Economics, PoolsShareNodesWhereTheirInstancesFit) {
   const PricedNode n = node();
-  const Deployment d{&n, "sglang", {pool(serving::Role::prefill, 2, 1), pool(serving::Role::decode, 2, 1)}, {1, 1}};
-  EXPECT_EQ(d.gpus(), 16);
-  EXPECT_EQ(d.nodes(), 2);
-  EXPECT_DOUBLE_EQ(d.cost_per_hour(), 32);
-  EXPECT_DOUBLE_EQ(d.power(), 8000);
+  const auto of = [&](int prefill, int prefills, int decode, int decodes) {
+    return Deployment{&n,
+                      "sglang",
+                      {pool(serving::Role::prefill, prefill, 1), pool(serving::Role::decode, decode, 1)},
+                      {prefills, decodes}};
+  };
+  EXPECT_EQ(of(2, 1, 2, 1).gpus(), 8);
+  EXPECT_DOUBLE_EQ(of(2, 1, 2, 1).cost_per_hour(), 16);
+  EXPECT_DOUBLE_EQ(of(2, 1, 2, 1).power(), 4000);
+  EXPECT_EQ(of(2, 1, 4, 1).first_gpus(), (std::vector{0, 4}));
+  EXPECT_EQ(of(2, 1, 4, 1).gpus(), 8);
+  EXPECT_EQ(of(2, 3, 4, 1).first_gpus(), (std::vector{0, 8}));  // not 6 to 9
+  EXPECT_EQ(of(2, 3, 4, 1).gpus(), 16);
+  EXPECT_EQ(of(4, 3, 2, 2).first_gpus(), (std::vector{0, 12}));
+  EXPECT_EQ(of(4, 3, 2, 2).gpus(), 16);
+  EXPECT_EQ(of(4, 1, 8, 2).first_gpus(), (std::vector{0, 8}));
+  EXPECT_EQ(of(4, 1, 8, 2).nodes(), 3);
+  EXPECT_EQ(of(16, 1, 4, 1).first_gpus(), (std::vector{0, 16}));
+  EXPECT_EQ(of(16, 1, 4, 1).nodes(), 3);
+}
+
+/// The bill of a node that pools share is split by the GPUs that they use.
+TEST(Economics, SplitsTheBillOfASharedNode) {
+  const PricedNode n = node();
+  Plan plan;
+  plan.load = {.rate = 10, .input = 900, .output = 100};
+  Entry e;
+  e.deployment = {&n, "sglang", {pool(serving::Role::prefill, 2, 1), pool(serving::Role::decode, 4, 1)}, {1, 1}};
+  const Economics x = economics_of(plan, e);
+  EXPECT_DOUBLE_EQ(x.cost_per_hour, 16);
+  EXPECT_DOUBLE_EQ(x.cost_per_million_input, 16 / 3.0 / 32.4);
+  EXPECT_DOUBLE_EQ(x.cost_per_million_output, 32 / 3.0 / 3.6);
 }
 
 TEST(Economics, SplitsCostsByPools) {

@@ -89,7 +89,7 @@ TEST_F(Launch, SaysWhatAnEngineHasNoOptionFor) {
   const std::string trtllm = text("trtllm", {wide});
   EXPECT_NE(trtllm.find("# 2 GPUs that share each rank's attention: no option"), std::string::npos) << trtllm;
   EXPECT_NE(trtllm.find("# no option for two micro-batches"), std::string::npos) << trtllm;
-  plan_.speculation_text = "{kind: mtp}";
+  wide.variant.drafts = "{kind: mtp}";
   EXPECT_NE(text("sglang", {wide}).find("# drafts: add the engine's own options"), std::string::npos);
 }
 

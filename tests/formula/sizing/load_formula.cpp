@@ -29,6 +29,17 @@ TEST(Load, OfConversationsCountsTheirLaterTurns) {
   EXPECT_NEAR(forgotten.fresh, 210, 0.02);  // the last conversation of those looked at is cut short
 }
 
+// Two clients ask for prompts of 2 x 400 tokens at once, and for longer ones later.
+TEST(Load, OfClientsKnowsHowLongTheirLaterRequestsAre) {
+  const Load load = plan_of(
+                        "  workload: {kind: closed, clients: 2, input: {kind: exponential, mean: 400}, output: {kind: "
+                        "fixed, mean: 10}}\n" +
+                        kNodes)
+                        .load;
+  EXPECT_GT(load.longest, 6 * 400);  // of 20,000: e^-6 of them are longer
+  EXPECT_EQ(load.turns, 1);
+}
+
 TEST(Load, OfSingleRequestsIsTheirRate) {
   const Load load =
       plan_of("  workload: {kind: poisson, rate: 2, input: {kind: fixed, mean: 100}}\n  growth: 3\n" + kNodes).load;

@@ -31,6 +31,15 @@ TEST(Ranking, OfUnequalCostsIsChanceWhereTheDearerMayDoWithFewer) {
   EXPECT_FALSE(is_tie(cheaper, dearer, false, 1.06));
 }
 
+/// A recorded load has the same requests with every seed.
+TEST(Ranking, OfWhatNoSeedChangesIsNoChance) {
+  EXPECT_TRUE(of({0.3, 0.3}).fixed());
+  EXPECT_FALSE(of({0.3}).fixed());
+  EXPECT_FALSE(of({0.3, 0.4}).fixed());
+  EXPECT_FALSE(is_tie(of({0.3, 0.3, 0.3}), of({0.2, 0.2, 0.2}), true, kFarMiss));
+  EXPECT_TRUE(is_tie(of({0.3, 0.3, 0.3}), of({0.3, 0.3, 0.3}), true, kFarMiss)) << "as good";
+}
+
 TEST(Ranking, OfOneSeedSaysNothingOfChance) { EXPECT_FALSE(is_tie(of({0}), of({0}), true, 1)); }
 }  // namespace
 }  // namespace moesim::sizing

@@ -96,6 +96,26 @@ TEST(SweepReject, OfAServiceForKeysAndFiguresThatItDoesNotHave) {
   EXPECT_EQ(said(rate + "show: [bubble_time]\n").find(start + "4:8: show[0]: bubble_time is a figure of training"), 0u);
 }
 
+/// Not points that fall one after the other, each by what is none of its values.
+TEST(SweepReject, AScenarioThatIsWrongForEveryPoint) {
+  TemporaryFolder folder;
+  const auto said = [&](const std::string& fabric, const std::string& axis) {
+    put_file(folder.file("base.yaml"),
+             "model: deepseek-v2-lite\ncluster: {node: hgx-h100, nodes: 2" + fabric +
+                 "}\nserving:\n  duration: 2 s\n  workload: {kind: poisson, rate: 5}\n  pools: [{parallel: {data: "
+                 "8}}]\n");
+    put_file(folder.file("s.yaml"), "title: t\nscenario: base.yaml\nvary: [{key: " + axis + "}]\n");
+    return test::refusal_of([&] { (void)sweep({.file = folder.file("s.yaml"), .output = folder.file("o.db")}); });
+  };
+  const std::string rates = "serving.workload.rate, values: [1, 2, 3]";
+  const std::string missing = said("", rates);
+  EXPECT_TRUE(missing.starts_with(folder.file("base.yaml") + ":2:")) << missing;
+  EXPECT_TRUE(missing.ends_with("(the same for all 3 points)")) << missing;
+  EXPECT_FALSE(std::filesystem::exists(folder.file("o.db")));
+  EXPECT_EQ(said(", fabric: ib-rail", "'serving.pools[0].parallel.data', values: [8, 3000]"), "accepted")
+      << "a point that cannot be is a row";
+}
+
 TEST(SweepReject, AMetricThatNothingIsLikeIsAnsweredWithTheList) {
   TemporaryFolder folder;
   put_file(folder.file("s.yaml"),

@@ -1,4 +1,5 @@
 // Plans that cannot be answered are refused before anything is simulated, with their place.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "sizing/plan.h"
@@ -98,6 +99,78 @@ TEST(PlanReject, RunsTooShortForTheirLoad) {
                  kNodes),
             "plan.yaml:3:3: size.search.most: a conversation pauses for 6.65 min, and its later turns are part of the "
             "load: give at least 799 s, got 600 s");
+}
+
+TEST(PlanReject, NodesBeyondAnyCluster) {
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [{node: hgx-h100, nodes: 131072}]}\n"), "accepted");
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [{node: hgx-h100, nodes: 300000000}]}\n"),
+            "plan.yaml:5:48: size.candidates.nodes[0].nodes: expected at most 131072, 1048576 GPUs, got 300000000");
+}
+
+std::string with(const std::string& candidates) {
+  return plan(kLoad, kTargets, "  candidates: {nodes: [{node: hgx-h100, nodes: 4}], " + candidates + "}\n");
+}
+
+// Not layouts that fall, whichever the search tries.
+TEST(PlanReject, DraftsThatAreIncomplete) {
+  EXPECT_EQ(with("speculation: {kind: ngram, acceptance: [0.8]}"), "accepted");
+  EXPECT_EQ(with("speculation: [none, {kind: ngram, acceptance: [0.8]}]"), "accepted");
+  EXPECT_EQ(with("speculation: {kind: ngram}"),
+            "plan.yaml:5:66: size.candidates.speculation.acceptance: needs a value for each draft");
+  EXPECT_EQ(with("speculation: [none, {kind: ngram, acceptance: [2]}]"),
+            "plan.yaml:5:99: size.candidates.speculation[1].acceptance: must lie between 0 and 1, got 2");
+  EXPECT_EQ(with("speculation: {kind: mtp, acceptance: [0.8]}"),
+            "plan.yaml:5:73: size.candidates.speculation.kind: deepseek-v2-lite has no multi-token prediction layer");
+  EXPECT_EQ(with("speculation: []"), "plan.yaml:5:66: size.candidates.speculation: expected at least one");
+  EXPECT_EQ(with("precision: [{linear: fp8}, {linear: fp9}]").substr(0, 49),
+            "plan.yaml:5:89: size.candidates.precision[1].line");
+}
+
+TEST(PlanReject, DegreesThatNoInstanceHas) {
+  EXPECT_EQ(with("data: [8, 16]"), "accepted");
+  EXPECT_EQ(with("data: [8, 9]"),
+            "plan.yaml:5:63: size.candidates.data[1]: 9: layout: 72 GPUs of the 32 that may be had");
+  EXPECT_EQ(with("data: [3], tensor: [1]"),
+            "plan.yaml:5:60: size.candidates.data[0]: 3: layout: 3 GPUs neither divide a node of 8 nor fill nodes");
+  EXPECT_EQ(with("expert: [1, 8]"), "accepted");
+  EXPECT_EQ(with("expert: [8], tensor: [1], data: [4]"),
+            "plan.yaml:5:86: size.candidates.data[0]: 4: no instance of the other degrees asked has it");
+  EXPECT_EQ(with("pipeline: [1, 2]"), "accepted");
+  EXPECT_EQ(with("pipeline: [30]"),
+            "plan.yaml:5:64: size.candidates.pipeline[0]: deepseek-v2-lite has 27 layers, got "
+            "30 stages");
+}
+
+TEST(PlanReject, RatiosOfPoolsThatAreNone) {
+  EXPECT_EQ(with("ratios: [{prefill: 4, decode: 9}]"), "accepted");
+  EXPECT_EQ(with("ratios: [{prefill: 0, decode: 9}]"),
+            "plan.yaml:5:72: size.candidates.ratios[0].prefill: expected 1 to 10000, got 0");
+  EXPECT_EQ(with("layouts: [aggregated], ratios: [{prefill: 4, decode: 9}]"),
+            "plan.yaml:5:84: size.candidates.ratios: has no effect: layouts leave disaggregated out");
+}
+
+TEST(PlanReject, TokensADayThatNoLoadIsRaisedTo) {
+  EXPECT_EQ(plan(kLoad, "  targets: {ttft_p90: 1 s, tokens_per_day: 1e9}\n", kNodes), "accepted");
+  EXPECT_EQ(plan(kLoad, "  targets: {ttft_p90: 1 s, tokens_per_day: -1}\n", kNodes),
+            "plan.yaml:4:44: size.targets.tokens_per_day: must not be negative, got -1");
+  EXPECT_EQ(plan(kLoad, "  targets: {ttft_p90: 1 s, tokens_per_day: 1e16}\n", kNodes).substr(0, 56),
+            "plan.yaml:4:44: size.targets.tokens_per_day: is 9.54e+07");
+}
+
+// The model's context is 163,840 tokens.
+TEST(PlanReject, RequestsThatNoEngineTakes) {
+  const auto load = [](const char* mean) {
+    return fmt::format("  workload: {{kind: poisson, rate: 1, input: {{kind: fixed, mean: {}}}}}\n", mean);
+  };
+  EXPECT_EQ(plan(load("100000"), kTargets, kNodes), "accepted");
+  EXPECT_EQ(plan(load("200000"), kTargets, kNodes),
+            "plan.yaml:3:13: size.workload: all requests are longer than deepseek-v2-lite's context of 163840 tokens: "
+            "engines refuse them");
+  const std::string some = "  workload: {kind: poisson, rate: 1, input: {kind: log_normal, mean: 50000, cv: 1}}\n";
+  EXPECT_EQ(plan(some, "  targets: {share: 0.9, ttft: 1 s}\n", kNodes), "accepted");
+  EXPECT_EQ(plan(some, "  targets: {share: 0.999, ttft: 1 s}\n", kNodes),
+            "plan.yaml:4:20: size.targets.share: cannot be met: 3.34 % of the requests are longer than "
+            "deepseek-v2-lite's context of 163840 tokens, engines refuse them and they count as missed; got 0.999");
 }
 
 /// Of a plan with such a line above its size.

@@ -101,6 +101,17 @@ TEST_F(Outcome, SignalsAreObeyedInHalfASecondAndSaid) {
   }
 }
 
+/// What a search has simulated is gone on with.
+TEST_F(Outcome, ASearchThatIsCutShortSaysWhatItHolds) {
+  const Printed p = shell(
+      "timeout -k 20 -s INT --preserve-status 8 $m size size-mixtral-8x7b --set size.search.exhaustive=true -o a.db "
+      "--jobs 1 >/dev/null");
+  EXPECT_EQ(p.exit_code, 130);
+  EXPECT_TRUE(p.err.starts_with("interrupted: ")) << p.err;
+  EXPECT_NE(p.err.find("a.db holds "), std::string::npos) << p.err;
+  EXPECT_NE(p.err.find("--resume goes on with "), std::string::npos) << p.err;
+}
+
 TEST_F(Outcome, NohupKeepsItsMeaning) {
   const Printed p = shell("trap '' HUP; $m " + kLong +
                           " -o a.db >/dev/null & sleep 1; kill -HUP $!; sleep 1; "

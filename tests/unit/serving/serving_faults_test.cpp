@@ -1,4 +1,5 @@
 // GPUs, adapters and links that fail while requests are served.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "unit/serving/small_runs.h"
@@ -33,6 +34,31 @@ TEST(Serving, ALostAdapterSharesItsNeighboursOrTheGpuIsLost) {
                "{node: {gpu: h800, gpus: 1, nics: 1, nic: 50 GB/s}, nodes: 16");
   const Ran lost = run(yaml);
   EXPECT_GT(lost["requests_retried"], 0);
+  EXPECT_EQ(lost["requests_arrived"], lost["requests_finished"]);
+}
+
+/// Two instances of four GPUs on each node of eight.
+TEST(Serving, ALostNodeTakesEveryInstanceOnIt) {
+  const auto with = [](int instances, const char* kind) {
+    return run(
+        unit(fmt::format("    - {{role: both, instances: {}, parallel: {{data: 4}}, start_up: 5 s}}\n", instances),
+             fmt::format("  faults: [{{kind: {}, at: 5 s, answer: restart, detect: 1 s}}]\n", kind), "rate: 40"));
+  };
+  const Ran gpu = with(2, "gpu"), node = with(2, "node");
+  EXPECT_EQ(node.at("recovery_time", "fault:0,node,restart"), 6);
+  EXPECT_GT(node["requests_retried"], 1.5 * gpu["requests_retried"]) << "both lose theirs, not one";
+  EXPECT_LT(gpu["ttft_p99"], 2) << "the other one serves";
+  EXPECT_GT(node["ttft_p99"], 5) << "nobody does";
+  EXPECT_LT(with(3, "node")["ttft_p99"], 2) << "the third is on another node";
+  EXPECT_EQ(node["requests_arrived"], node["requests_finished"]);
+}
+
+/// An instance does not lie across two nodes: the pool of eight begins on the second.
+TEST(Serving, ALostNodeTakesNoneOfTheNext) {
+  const Ran lost =
+      run(unit("    - {role: prefill, parallel: {data: 4}}\n    - {role: decode, parallel: {data: 8}, start_up: 5 s}\n",
+               "  faults: [{kind: node, at: 5 s, pool: decode, answer: restart, detect: 1 s}]\n", "rate: 40"));
+  EXPECT_LT(lost["ttft_p99"], 2) << "prompts are computed on the first node";
   EXPECT_EQ(lost["requests_arrived"], lost["requests_finished"]);
 }
 

@@ -1,0 +1,136 @@
+// What a plan may list to choose from, and what comes of it.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "sizing/enumerate.h"
+#include "sizing/ratio.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::sizing {
+namespace {
+Plan plan_of(const std::string& candidates,
+             const std::string& load =
+                 "{kind: poisson, rate: 10, input: {kind: fixed, mean: 900}, output: {kind: fixed, mean: 100}}",
+             const std::string& targets = "{ttft_p90: 2 s, tpot_p90: 60 ms}",
+             const std::string& model = "deepseek-v2-lite") {
+  const TemporaryFolder folder;
+  put_file(
+      folder.file("plan.yaml"),
+      fmt::format("model: {}\nsize:\n  workload: {}\n  targets: {}\n  candidates: {{nodes: [{{node: hgx-h100, nodes: "
+                  "2}}], batch: [64], tokens: [2048], redundant: [0], overlap: [none], {}}}\n  search: {{seeds: 1}}\n",
+                  model, load, targets, candidates));
+  return read_plan(folder.file("plan.yaml"), {}, {});
+}
+
+TEST(Choices, AreEveryPrecisionWithAllDrafts) {
+  const Plan plan = plan_of("precision: [{}, {linear: fp8}], speculation: [none, {kind: ngram, acceptance: [0.5]}]");
+  ASSERT_EQ(plan.variants.size(), 4u);
+  std::set<std::string> labels;
+  for (const Variant& v : plan.variants) labels.insert(v.label);
+  EXPECT_EQ(labels.size(), 4u);
+  EXPECT_EQ(plan.variants[0].tokens_per_step, 1);
+  EXPECT_EQ(plan.variants[1].tokens_per_step, 1.5);
+  EXPECT_EQ(plan_of("speculation: {kind: ngram, acceptance: [0.5]}").variants.size(), 1u);
+  EXPECT_EQ(plan_of("speculation: {kind: ngram, acceptance: [0.5]}").variants[0].label, "");
+}
+
+/// Drafts have no effect on prompts, and refuse no pool that computes them.
+TEST(Choices, OfDraftsLeavePoolsOfEveryRole) {
+  const Plan plan = plan_of("tensor: [1], data: [8], speculation: [none, {kind: ngram, acceptance: [0.5]}]");
+  std::set<std::pair<serving::Role, std::string>> usable;
+  double with = 0, without = 0;
+  for (const Proposal& p : propose(plan, 2)) {
+    EXPECT_TRUE(p.usable()) << text_of(p.design, 1) << ": " << p.steady.refused;
+    usable.insert({p.design.role, p.design.variant.label});
+    if (p.design.role == serving::Role::decode) (p.design.variant.drafts.empty() ? without : with) = p.steady.tpot;
+  }
+  EXPECT_EQ(usable.size(), 6u);  // 3 roles
+  EXPECT_LT(with, without) << "a token more in every other step";
+}
+
+TEST(Choices, OfExpertsAndStagesAreThoseAsked) {
+  std::set<std::string> ways;
+  for (const Proposal& p :
+       propose(plan_of("tensor: [2, 4], data: [1, 2], expert: [1, 4], pipeline: [1, 2], layouts: [aggregated]"), 2)) {
+    const std::string text = text_of(p.design, 1);
+    ways.insert(text.substr(9, text.find(',') - 9));
+    EXPECT_TRUE(p.usable()) << text << ": " << p.steady.refused;
+  }
+  EXPECT_EQ(ways, (std::set<std::string>{"TP2", "TP4", "TP4 EP4", "TP2 DP2 EP4", "TP2 PP2", "TP4 PP2", "TP4 PP2 EP4",
+                                         "TP2 DP2 PP2 EP4"}));
+}
+
+/// Two stages take about as long for a token, hold half the weights each, and have two batches under way.
+TEST(Choices, OfStagesHoldHalfAndCarryMore) {
+  Steady one, two;
+  for (const Proposal& p :
+       propose(plan_of("tensor: [4], data: [1], expert: [1], pipeline: [1, 2], layouts: [aggregated]"), 2))
+    (p.design.pipeline == 1 ? one : two) = p.steady;
+  ASSERT_TRUE(one.refused.empty() && two.refused.empty()) << one.refused << two.refused;
+  EXPECT_GT(two.rate, 1.05 * one.rate);
+  EXPECT_LT(two.rate, 2 * one.rate);
+}
+
+TEST(Choices, OfRatiosAreMultiplesOfTheSmallest) {
+  PricedNode node;
+  node.node.gpus = 8;
+  Entry e;
+  e.deployment = {&node,
+                  "sglang",
+                  {{.role = serving::Role::prefill, .tensor = 1, .data = 32},
+                   {.role = serving::Role::decode, .tensor = 1, .data = 8}},
+                  {1, 1}};
+  const Entry units49 = in_ratio(e, {4, 9});
+  EXPECT_EQ(units49.unit, (std::vector{1, 9}));  // 32 to 72 GPUs
+  EXPECT_EQ(units49.deployment.instances, (std::vector{1, 9}));
+  e.deployment.instances = {2, 5};
+  EXPECT_EQ(in_ratio(e, {4, 9}).deployment.instances, (std::vector{2, 18}));
+  EXPECT_EQ(in_ratio(e, {1, 1}).deployment.instances, (std::vector{2, 8}));
+  EXPECT_EQ(in_ratio(e, {8, 1}).unit, (std::vector{2, 1}));
+}
+
+TEST(Choices, OfRatiosAreKeptByTheSearch) {
+  const Plan plan = plan_of("tensor: [1], data: [4], layouts: [disaggregated], ratios: [{prefill: 1, decode: 3}]");
+  const Search s = search(plan, 2);
+  ASSERT_TRUE(s.winner);
+  for (const Entry& e : s.entries) EXPECT_EQ(e.deployment.instances[1], 3 * e.deployment.instances[0]);
+}
+
+TEST(Choices, OfTokensADayRaiseTheLoad) {
+  // 10 x 1,000 tokens/s are 864 million a day
+  const Load same =
+      plan_of("tensor: [1]",
+              "{kind: poisson, rate: 10, input: {kind: fixed, mean: 900}, output: {kind: fixed, mean: 100}}",
+              "{ttft_p90: 1 s, tokens_per_day: 5e8}")
+          .load;
+  EXPECT_EQ(same.raised, 1);
+  const Plan more = plan_of(
+      "tensor: [1]", "{kind: poisson, rate: 10, input: {kind: fixed, mean: 900}, output: {kind: fixed, mean: 100}}",
+      "{ttft_p90: 1 s, tokens_per_day: 1.728e9}");
+  EXPECT_NEAR(more.load.raised, 2, 0.05);
+  EXPECT_NEAR(more.load.rate * 1000 * 86400, 1.728e9, 1);
+  EXPECT_EQ(more.section.growth, more.load.raised);
+}
+
+TEST(Choices, OfTokensADayBindClients) {
+  Targets t;
+  t.tokens_per_day = 86400e3;
+  Figures f;
+  f.finished = 1, f.gpus = 4, f.tokens_per_gpu = 200;
+  EXPECT_FALSE(all_met(standings(t, f)));
+  EXPECT_NEAR(tightest(standings(t, f))->used(), 1.25, 1e-12);
+  f.tokens_per_gpu = 250;
+  EXPECT_TRUE(all_met(standings(t, f)));
+}
+
+/// What does not fit falls by memory, of models that have to be read whole too.
+TEST(Choices, ThatDoNotFitFallByMemory) {
+  const Plan plan =
+      plan_of("tensor: [8], data: [1], layouts: [aggregated]",
+              "{kind: poisson, rate: 1, input: {kind: fixed, mean: 100}, output: {kind: fixed, mean: 10}}",
+              "{ttft_p90: 9 s}", "deepseek-v4-pro");
+  for (const Proposal& p : propose(plan, 2)) EXPECT_TRUE(p.steady.refused.starts_with("memory: ")) << p.steady.refused;
+}
+}  // namespace
+}  // namespace moesim::sizing
