@@ -126,11 +126,23 @@ class CompressedRecorder {
   std::vector<std::int16_t> experts_;
   std::vector<float> weights_;
 };
+/// A checkpoint's own config.json says its shape: another model's is refused.
+void check_shape(const spec::Model& model, const numerics::CompressedShape& shape) {
+  for (const auto& [what, stored, said] : {std::tuple("layers", shape.layers, model.layers),
+                                           {"experts", shape.experts, model.moe->experts},
+                                           {"experts a token", shape.top_k, model.moe->top_k},
+                                           {"rows of the embedding", shape.vocabulary, model.vocabulary},
+                                           {"columns", shape.hidden, model.hidden}})
+    if (stored != said)
+      throw ConfigError::placed(
+          fmt::format("{}: the weights have {} {}, {} has {}", shape.name, stored, what, model.name, said));
+}
 }  // namespace
 
 RecordResult record_compressed(const spec::Model& model, const numerics::CompressedShape& shape,
                                const numerics::CompressedTensors& tensors, const std::vector<RecordRequest>& requests,
                                const RecordOptions& options, const std::string& picks) {
+  check_shape(model, shape);
   check_requests(model, requests, options.decode);
   routing::make_way_for_trace(options.output);
   return CompressedRecorder(model, shape, tensors, requests, options, picks).run();

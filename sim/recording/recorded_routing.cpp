@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "numerics/compressed/tensors.h"
 #include "numerics/weights/checkpoint.h"
 #include "recording/record.h"
 #include "spec/catalogue.h"
@@ -15,6 +16,18 @@ constexpr Bytes kCheckpointMemory = 8_GiB;  // converted weights kept at once; l
 
 /// Without "." and "..", since texts are named by their folders.
 std::string plain(const DataFile& file) { return std::filesystem::path(file.path).lexically_normal().string(); }
+
+/// By DeepSeek-V4's pass: the checkpoint in `folder`, or weights drawn from `seed` where that is empty.  False if the
+/// user interrupted it.
+bool record_entries(const spec::Model& model, const std::string& folder, std::uint64_t seed,
+                    const std::vector<RecordRequest>& requests, RecordOptions options) {
+  const numerics::CompressedShape shape =
+      folder.empty() ? numerics::compressed_shape(model) : numerics::read_compressed(folder + "/config.json");
+  if (folder.empty()) options.notes.push_back("weights are drawn: no load of experts is aimed at");
+  const auto tensors =
+      folder.empty() ? numerics::CompressedTensors(shape, seed) : numerics::CompressedTensors(shape, folder);
+  return record_compressed(model, shape, tensors, requests, options).complete;
+}
 }  // namespace
 
 bool asks_for_recording(const Config& scenario) {
@@ -39,17 +52,25 @@ Recorded record_for(const Config& scenario, const std::string& trace_file) {
   RecordOptions options;
   options.output = trace_file;
   options.decode = section.decode;
-  std::unique_ptr<numerics::Weights> weights;
   const std::string name = model.name, stem = std::filesystem::path(scenario.file()).stem().string();
-  if (section.weights.name.empty()) {
+  const bool synthetic = section.weights.name.empty();
+  if (synthetic) {
     model = spec::scaled(model, section.scale ? *section.scale : spec::laptop_scale(model));
     model.name = name;
-    weights = std::make_unique<numerics::SyntheticWeights>(model, section.synthetic);
     options.source = fmt::format("scenario {}, synthetic weights, seed {}", stem, section.synthetic.seed);
   } else {
-    weights = std::make_unique<numerics::Checkpoint>(model, folder, kCheckpointMemory);
     options.source = fmt::format("scenario {}, weights of {}", stem, section.weights.name);
   }
+  if (model.attention.compressed) {
+    // Its weights are drawn from the seed alone: what aims at loads has no place there.
+    if (config.has("synthetic")) config.at("synthetic").only({"seed"});
+    return {record_entries(model, folder, section.synthetic.seed, requests, options), numerics::products_made()};
+  }
+  std::unique_ptr<numerics::Weights> weights;
+  if (synthetic)
+    weights = std::make_unique<numerics::SyntheticWeights>(model, section.synthetic);
+  else
+    weights = std::make_unique<numerics::Checkpoint>(model, folder, kCheckpointMemory);
   numerics::Forward forward(model, *weights);
   return {record_routing(forward, requests, options).complete, numerics::products_made()};
 }

@@ -45,6 +45,7 @@ class HeadRules final : public AttentionRules {
 
   AttentionShape instead_of(AttentionShape own) const override {
     own.indexer.reset();
+    own.blocks.reset();
     own.kind = grouped_ ? AttentionKind::gqa : AttentionKind::mha;
     own.head_dim = own.v_head_dim;  // MLA's queries and keys carry the rope part besides
     own.kv_heads = grouped_ ? kUsualGroups : own.heads;

@@ -13,11 +13,13 @@ enum class AttentionKind {
   mha,
   gqa,
   mla,
-  dsa,          ///< MLA over keys that an indexer picks (spec/indexer_shape.h)
-  gated_delta,  ///< a state in place of keys and values (spec/delta_shape.h)
-  mamba2,       ///< likewise (spec/mamba_shape.h)
-  compressed,   ///< a window and entries of several tokens, keys and values in one (spec/compressed_shape.h)
-  none          ///< a layer that is a network alone
+  dsa,           ///< MLA over keys that an indexer picks (spec/indexer_shape.h)
+  gated_delta,   ///< a state in place of keys and values (spec/delta_shape.h)
+  mamba2,        ///< likewise (spec/mamba_shape.h)
+  compressed,    ///< a window and entries of several tokens, keys and values in one (spec/compressed_shape.h)
+  kimi_delta,    ///< a state likewise (spec/kimi_shape.h)
+  block_sparse,  ///< GQA over blocks of keys that an indexer picks (spec/block_shape.h)
+  none           ///< a layer that is a network alone
 };
 constexpr auto enum_names(AttentionKind) {
   return std::to_array<std::pair<std::string_view, AttentionKind>>({{"MHA", AttentionKind::mha},
@@ -27,11 +29,13 @@ constexpr auto enum_names(AttentionKind) {
                                                                     {"gated DeltaNet", AttentionKind::gated_delta},
                                                                     {"Mamba-2", AttentionKind::mamba2},
                                                                     {"compressed", AttentionKind::compressed},
+                                                                    {"KDA", AttentionKind::kimi_delta},
+                                                                    {"block-sparse GQA", AttentionKind::block_sparse},
                                                                     {"none", AttentionKind::none}});
 }
 /// Whether a request's past is a state of fixed size instead of something for each token.
 constexpr bool keeps_state(AttentionKind kind) {
-  return kind == AttentionKind::gated_delta || kind == AttentionKind::mamba2;
+  return kind == AttentionKind::gated_delta || kind == AttentionKind::mamba2 || kind == AttentionKind::kimi_delta;
 }
 /// Whether it keeps something for each token.
 constexpr bool caches_tokens(AttentionKind kind) { return !keeps_state(kind) && kind != AttentionKind::none; }

@@ -36,6 +36,7 @@ class LatentRules final : public AttentionRules {
     out.push_back({latent_width(a), m.hidden});
     out.push_back({1, a.kv_lora_rank, false});
     out.push_back({std::int64_t{a.heads} * (a.qk_nope_head_dim + a.v_head_dim), a.kv_lora_rank});
+    if (a.output_gate) out.push_back({std::int64_t{a.heads} * a.v_head_dim, m.hidden});
     return out;
   }
 
@@ -61,6 +62,7 @@ class LatentRules final : public AttentionRules {
     const bool has_latent = own.kind == AttentionKind::mla || own.kind == AttentionKind::dsa;
     own.kind = AttentionKind::mla;
     own.indexer.reset();
+    own.blocks.reset();
     if (has_latent) return own;
     own.kv_lora_rank = kUsualLatent;
     own.qk_rope_head_dim = kUsualRope;

@@ -17,6 +17,10 @@ const AttentionRules& rules_of(AttentionKind kind) {
       return mamba_rules();
     case AttentionKind::compressed:
       return compressed_rules();
+    case AttentionKind::kimi_delta:
+      return kimi_rules();
+    case AttentionKind::block_sparse:
+      return block_rules();
     case AttentionKind::none:
       return no_rules();
   }

@@ -1,6 +1,7 @@
 // What each kind of attention makes of an AttentionShape: its checks, weights, cache and widths.  A file a kind:
 // attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA), attention_sparse.cpp (DSA), attention_delta.cpp (gated
-// DeltaNet), attention_mamba.cpp (Mamba-2), attention_compressed.cpp (DeepSeek-V4).
+// DeltaNet), attention_mamba.cpp (Mamba-2), attention_kimi.cpp (KDA), attention_blocks.cpp (block-sparse
+// GQA), attention_compressed.cpp (DeepSeek-V4).
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -75,15 +76,21 @@ const AttentionRules& sparse_rules();
 const AttentionRules& delta_rules();
 const AttentionRules& mamba_rules();
 const AttentionRules& compressed_rules();
+const AttentionRules& kimi_rules();
+const AttentionRules& block_rules();
 const AttentionRules& no_rules();
 
 /// The rules between the fields of `delta`, which the model has.
 void check_delta(const Model& m, const FieldChecks& checks);
 /// Likewise of `mamba`.
 void check_mamba(const Model& m, const FieldChecks& checks);
+/// Likewise of `kimi`, and of `attention.blocks`.
+void check_kimi(const Model& m, const FieldChecks& checks);
+void check_blocks(const Model& m, const FieldChecks& checks);
 /// Likewise of `attention.compressed`.
 void check_compressed(const Model& m, const FieldChecks& checks);
 /// Applies the factor and the widths of `s` that are about it.
 void scale_delta(DeltaShape& d, const Scale& s);
 void scale_mamba(MambaShape& m, const Scale& s);
+void scale_kimi(KimiShape& k, const Scale& s);
 }  // namespace moesim::spec

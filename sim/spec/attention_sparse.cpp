@@ -16,6 +16,7 @@ class SparseRules final : public AttentionRules {
   void check(const AttentionShape& a, const FieldChecks& checks) const override {
     latent_.check(a, checks);
     if (!a.indexer) checks.fail("attention.indexer", "is needed for {}", name_of(a.kind));
+    if (a.output_gate) checks.fail("attention.output_gate", "has no kernels for {}", name_of(a.kind));
     checks.positive("attention.indexer.heads", a.indexer->heads);
     checks.positive("attention.indexer.head_dim", a.indexer->head_dim);
     checks.positive("attention.indexer.top_k", a.indexer->top_k);

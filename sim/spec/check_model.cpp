@@ -71,8 +71,12 @@ class Checker {
   void delta() const {
     if (m_.delta) check_delta(m_, checks_);
     if (m_.mamba) check_mamba(m_, checks_);
+    if (m_.kimi) check_kimi(m_, checks_);
+    if (m_.attention.blocks) check_blocks(m_, checks_);
     if (m_.attention.compressed) check_compressed(m_, checks_);
     checks_.count("residual_streams", m_.residual_streams, kMostStreams);
+    checks_.not_negative("residual_blocks", m_.residual_blocks);
+    checks_.at_most("residual_blocks", m_.residual_blocks, m_.layers);
     checks_.ascending("network_layers", m_.network_layers, m_.layers);
     for (const int layer : m_.network_layers)
       if (m_.mamba && std::ranges::binary_search(m_.mamba->layers, layer))
@@ -107,6 +111,7 @@ class Checker {
     checks_.at_most("moe.shared_width", s.shared_width, kMostWidth);
     checks_.not_negative("moe.latent_width", s.latent_width);
     checks_.at_most("moe.latent_width", s.latent_width, kMostWidth);
+    if (s.latent_norm) checks_.positive("moe.latent_width", s.latent_width);
     if ((s.shared_width > 0 || s.shared_gate) && s.shared_experts == 0)
       checks_.fail("moe.shared_experts", "must be more than 0 where their width or their gate is given, got 0");
     checks_.above_zero("moe.scale", s.scale);
@@ -141,7 +146,8 @@ class Checker {
     const double state =
         m_.delta ? (hidden + m_.delta->convolution) * (double(m_.delta->channels()) + 3.0 * double(m_.delta->values()))
                  : 0;
-    const double all = (m_.layers + m_.mtp_layers) * (attention + state + dense + experts) +
+    const double kimi = m_.kimi ? (6.0 * hidden + 2.0 * m_.kimi->dim) * double(m_.kimi->width()) : 0;
+    const double all = (m_.layers + m_.mtp_layers) * (attention + state + kimi + dense + experts) +
                        2.0 * hidden * m_.vocabulary * (1 + m_.mtp_layers);
     if (all > kMostParameters)
       checks_.fail("hidden", "with it the model has about {:.1g} parameters, expected at most {:.0g}", all,

@@ -81,12 +81,15 @@ double forward(const Model& m, double tokens, double width) {
 }
 /// Scores of the indexers: each key, or entry, of `keys` before a query against it, in every layer that has one.
 double scores(const Model& m, double keys) {
+  if (const std::optional<BlockShape>& b = m.attention.blocks)
+    return 2.0 * b->heads * b->head_dim * keys * layers_with_indexer(m);
   if (!m.attention.indexer) return 0;
   const double scored = m.attention.compressed ? keys / m.attention.compressed->indexed : keys;
   return 2.0 * m.attention.indexer->heads * m.attention.indexer->head_dim * scored * layers_with_indexer(m);
 }
 /// What indexers add to a forward pass over a prompt: where all keys fit the picks they only make their own keys.
 double picking(const Model& m, std::int64_t length) {
+  if (m.attention.blocks) return scores(m, double(length) / 2);  // of short prompts, too
   if (!m.attention.indexer) return 0;
   const IndexerShape& x = *m.attention.indexer;
   if (m.attention.compressed || length > x.top_k) return scores(m, double(length) / 2);
@@ -94,7 +97,7 @@ double picking(const Model& m, std::int64_t length) {
 }
 /// Of indexers: no gradient goes on to what they read.
 double input_gradients(const Model& m) {
-  if (!m.attention.indexer) return 0;
+  if (!m.attention.indexer && !m.attention.blocks) return 0;
   double matrices = 0;
   for (const AttentionWeight& w : rules_of(m.attention.kind).indexer_weights(m))
     if (w.rows > 1) matrices += double(w.rows) * double(w.columns);

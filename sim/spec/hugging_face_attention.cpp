@@ -106,6 +106,8 @@ void read_widths(const formats::JsonObject& v, Model& m) {
       return read_indexer(v, m);
     case AttentionKind::gated_delta:  // beside another kind: read with the release
     case AttentionKind::mamba2:
+    case AttentionKind::kimi_delta:
+    case AttentionKind::block_sparse:
     case AttentionKind::compressed:
     case AttentionKind::none:
       break;

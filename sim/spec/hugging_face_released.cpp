@@ -72,9 +72,47 @@ void add_compressed(const Model& m, formats::Json& out) {
   out.erase("first_k_dense_replace");
   out.erase("moe_layer_freq");
 }
+void add_kimi(const Model& m, formats::Json& out) {
+  const KimiShape& k = *m.kimi;
+  formats::Json& linear = out["linear_attn_config"];
+  linear["num_heads"] = k.heads;
+  linear["head_dim"] = k.dim;
+  linear["short_conv_kernel_size"] = k.convolution;
+  linear["use_full_rank_gate"] = k.full_gate;
+  for (int layer = 0; layer < m.layers; ++layer)  // counted from 1
+    linear[std::ranges::binary_search(k.layers, layer) ? "kda_layers" : "full_attn_layers"].push_back(layer + 1);
+  out["mla_use_nope"] = m.rope.no_rope_every == 1;
+  out["mla_use_output_gate"] = m.attention.output_gate;
+  if (m.residual_blocks > 0) out["attn_res_block_size"] = m.residual_blocks;
+  if (!m.moe || m.moe->latent_width == 0) return;
+  out["routed_expert_hidden_size"] = m.moe->latent_width;
+  out["latent_moe_use_norm"] = m.moe->latent_norm;
+}
+
+void add_blocks(const Model& m, formats::Json& out) {
+  const BlockShape& b = *m.attention.blocks;
+  const MoeShape& s = *m.moe;
+  out["num_local_experts"] = s.experts;
+  out["intermediate_size"] = s.expert_width;
+  out["dense_intermediate_size"] = m.dense_width;
+  out["shared_intermediate_size"] = s.shared_total();
+  out["use_routing_bias"] = s.selection_bias;
+  out["attention_output_gate"] = m.attention.output_gate;
+  out["qk_norm_type"] = m.attention.qk_norm_whole ? "per_layer" : "per_head";
+  if (m.mtp_layers > 0) out["num_mtp_modules"] = m.mtp_layers;
+  formats::Json& sparse = out["sparse_attention_config"];
+  sparse["sparse_num_index_heads"] = b.heads;
+  sparse["sparse_index_dim"] = b.head_dim;
+  sparse["sparse_block_size"] = b.block;
+  sparse["sparse_topk_blocks"] = b.blocks;
+  for (int layer = 0; layer < m.layers; ++layer)
+    sparse["sparse_attention_freq"].push_back(std::ranges::binary_search(b.layers, layer) ? 1 : 0);
+}
 }  // namespace
 
 void add_released(const Model& m, formats::Json& out) {
+  if (m.kimi) return add_kimi(m, out);
+  if (m.attention.blocks) return add_blocks(m, out);
   if (traits_of(m.architecture).halved_layers) return add_halves(m, out);
   if (m.attention.compressed) return add_compressed(m, out);
   const MoeKeys keys = traits_of(m.architecture).moe;

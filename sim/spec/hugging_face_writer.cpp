@@ -9,6 +9,8 @@ namespace moesim::spec {
 namespace {
 std::string_view model_type(const Model& m) {
   const ArchitectureTraits& family = traits_of(m.architecture);
+  if (m.kimi) return "kimi_linear";
+  if (m.attention.blocks) return "minimax_m3";
   return family.written_type.empty() ? name_of(family.of) : family.written_type;
 }
 
@@ -48,7 +50,7 @@ void add_heads(const Model& m, formats::Json& out) {
   if (family.qk_norm_key) out["use_qk_norm"] = a.qk_norm;
   if (a.query_scalar > 0) out["query_pre_attn_scalar"] = a.query_scalar;
   if (family.chunk_keys) return add_chunks(m, layers, out);
-  if (!windowed_read(m).bounded()) return;
+  if (a.sliding_window == 0) return;
   out["sliding_window"] = windowed_read(m).width;
   for (const LayerShape& layer : layers)
     out["layer_types"].push_back(layer.attention.reads.bounded() ? "sliding_attention" : "full_attention");
@@ -60,6 +62,7 @@ void add_attention(const Model& m, formats::Json& out) {
   switch (m.attention.kind) {
     case AttentionKind::mha:
     case AttentionKind::gqa:
+    case AttentionKind::block_sparse:
       return add_heads(m, out);
     case AttentionKind::mla:
       return add_latents(m.attention, out);
@@ -68,6 +71,7 @@ void add_attention(const Model& m, formats::Json& out) {
       return add_indexer(m, out);
     case AttentionKind::gated_delta:  // beside another kind: add_released()
     case AttentionKind::mamba2:
+    case AttentionKind::kimi_delta:
     case AttentionKind::compressed:
     case AttentionKind::none:
       break;
@@ -162,7 +166,7 @@ std::string hugging_face_json(const Model& m, std::string_view dtype) {
   add_attention(m, out);
   if (m.moe) add_moe(m, out);
   add_rope(m.rope, out);
-  if (traits_of(m.architecture).from_release) add_released(m, out);
+  if (traits_of(m.architecture).from_release || m.kimi || m.attention.blocks) add_released(m, out);
   if (m.swiglu_limit > 0) out["swiglu_limit"] = m.swiglu_limit;
   out["rms_norm_eps"] = m.norm_epsilon;
   out["max_position_embeddings"] = m.max_positions;

@@ -15,10 +15,18 @@ bool is_mixture(const Model& m, int layer) {
   return m.moe && layer >= m.moe->first_dense_layers && (layer + 1) % m.moe->layer_frequency == 0;
 }
 
+/// MTP modules do as the last layer does.
+bool picks_blocks(const Model& m, int layer) {
+  return m.attention.blocks && std::ranges::binary_search(m.attention.blocks->layers, std::min(layer, m.layers - 1));
+}
+
 AttentionKind kind_of(const Model& m, int layer) {
   const auto among = [layer](const std::vector<int>& layers) { return std::ranges::binary_search(layers, layer); };
   if (m.delta && among(m.delta->layers)) return AttentionKind::gated_delta;
   if (m.mamba && among(m.mamba->layers)) return AttentionKind::mamba2;
+  if (m.kimi && among(m.kimi->layers)) return AttentionKind::kimi_delta;
+  if (m.attention.blocks && !picks_blocks(m, layer))
+    return m.attention.heads == m.attention.kv_heads ? AttentionKind::mha : AttentionKind::gqa;
   return among(m.network_layers) ? AttentionKind::none : m.attention.kind;
 }
 
@@ -42,6 +50,7 @@ int entry_of(const Model& m, int layer) {
 }
 
 IndexUse index_of(const Model& m, int layer) {
+  if (m.attention.blocks) return picks_blocks(m, layer) ? IndexUse::own : IndexUse::none;
   const std::optional<IndexerShape>& indexer = m.attention.indexer;
   if (!indexer) return IndexUse::none;
   if (m.attention.compressed)
@@ -63,6 +72,7 @@ bool has_rope(const RopeShape& rope, int layer) {
 
 KeysRead windowed_read(const Model& model) {
   const AttentionShape& a = model.attention;
+  if (a.blocks) return {KeysRead::Span::picked, a.blocks->picks()};
   if (a.indexer)
     return {KeysRead::Span::picked, std::int64_t{a.indexer->top_k} * (a.compressed ? a.compressed->indexed : 1)};
   if (a.sliding_window == 0) return {};
@@ -73,6 +83,7 @@ KeysRead windowed_read(const Model& model) {
 KeysKept windowed_keep(const Model& model) { return {model.attention.sliding_window}; }
 
 int layers_with_indexer(const Model& model) {
+  if (model.attention.blocks) return int(model.attention.blocks->layers.size());
   if (!model.attention.indexer) return 0;
   if (!model.attention.compressed) return model.layers - int(model.attention.indexer->shared_layers.size());
   int out = 0;
@@ -101,7 +112,8 @@ int windowed_layers(const Model& model) {
 int caching_layers(const Model& model) {
   const int delta = model.delta ? int(model.delta->layers.size()) : 0;
   const int mamba = model.mamba ? int(model.mamba->layers.size()) : 0;
-  return model.layers - delta - mamba - int(model.network_layers.size());
+  const int kimi = model.kimi ? int(model.kimi->layers.size()) : 0;
+  return model.layers - delta - mamba - kimi - int(model.network_layers.size());
 }
 
 namespace {

@@ -8,10 +8,12 @@
 #include "core/config.h"
 #include "spec/architecture.h"
 #include "spec/attention_kind.h"
+#include "spec/block_shape.h"
 #include "spec/compressed_shape.h"
 #include "spec/delta_shape.h"
 #include "spec/dtype.h"
 #include "spec/indexer_shape.h"
+#include "spec/kimi_shape.h"
 #include "spec/mamba_shape.h"
 
 namespace moesim::spec {
@@ -53,7 +55,8 @@ struct AttentionShape {
   bool o_bias = false;
   bool qk_norm = false;
   bool qk_norm_whole = false;                 // over all heads together (OLMoE, MiniMax-M2)
-  bool output_gate = false;                   // by the sigmoid of a second half of each query head (Qwen3-Next)
+  bool output_gate = false;                   // by the sigmoid of a second half of each query head (Qwen3-Next), or
+                                              // in MLA of a product of its own (Kimi-K3)
   bool sinks = false;                         // one learned logit a head (gpt-oss)
   int sliding_window = 0;                     // tokens; 0 means none
   std::vector<int> sliding_layers;            // the layers that use it, ascending
@@ -63,9 +66,12 @@ struct AttentionShape {
   double temperature_floor = 0;               // floor_scale
   std::optional<IndexerShape> indexer;        // DSA; of compressed attention, among entries
   std::optional<CompressedShape> compressed;  // DeepSeek-V4 alone
+  std::optional<BlockShape> blocks;           // block-sparse GQA
 
   static void fields(auto& f, auto& p) {
-    f("kind", p.kind, "MHA, GQA, MLA, DSA (MLA over keys that an indexer picks) or compressed (DeepSeek-V4)");
+    f("kind", p.kind,
+      "MHA, GQA, MLA, DSA (MLA over keys that an indexer picks), block-sparse GQA (over blocks of them) or compressed "
+      "(DeepSeek-V4)");
     f("heads", p.heads, "query heads");
     f("kv_heads", p.kv_heads, "key and value heads; equal to heads for MHA and MLA");
     f("head_dim", p.head_dim, "width of a query or key head; nope + rope for MLA");
@@ -79,7 +85,8 @@ struct AttentionShape {
     f("qk_norm", p.qk_norm, "queries and keys are normalised, per head");
     f("qk_norm_whole", p.qk_norm_whole, "qk_norm: over all heads together instead");
     f("output_gate", p.output_gate,
-      "queries are projected twice as wide; the sigmoid of the other half gates the output");
+      "queries are projected twice as wide; the sigmoid of the other half gates the output; MLA: of a product of its "
+      "own");
     f("sinks", p.sinks, "one learned logit a head joins the softmax");
     f("sliding_window", p.sliding_window, "tokens a windowed layer looks back; 0 for none");
     f("sliding_layers", p.sliding_layers, "the windowed layers, ascending");
@@ -90,6 +97,7 @@ struct AttentionShape {
     f("temperature_floor", p.temperature_floor, "positions a step of that growth");
     f("indexer", p.indexer, "DSA: what picks the keys that are attended to; compressed: the entries");
     f("compressed", p.compressed, "DeepSeek-V4: windows, entries of several tokens, the output by groups of heads");
+    f("blocks", p.blocks, "block-sparse GQA: what picks the blocks of keys that are attended to");
   }
 };
 
@@ -100,6 +108,7 @@ struct MoeShape {
   int shared_width = 0;      // of that FFN where it is no multiple of expert_width; 0: it is
   bool shared_gate = false;  // its output is multiplied by the sigmoid of one number a token (Qwen2-MoE)
   int latent_width = 0;      // routed experts' inputs and outputs, between two maps of every token; 0: the model's
+  bool latent_norm = false;  // what they give is normed before it is mapped back (Kimi-K3)
   int top_k = 0;
   int first_dense_layers = 0;  // first_k_dense_replace
   int layer_frequency = 1;     // Llama-4: 2, the odd layers
@@ -126,6 +135,7 @@ struct MoeShape {
     f("shared_gate", p.shared_gate, "the shared experts' output is gated by the sigmoid of one number a token");
     f("latent_width", p.latent_width,
       "width that tokens are mapped to before routed experts, and back from after them; 0: the model's");
+    f("latent_norm", p.latent_norm, "what routed experts give is normed before it is mapped back");
     f("top_k", p.top_k, "routed experts a token uses");
     f("first_dense_layers", p.first_dense_layers, "layers before the first MoE layer");
     f("layer_frequency", p.layer_frequency, "2: every second layer is MoE, the odd ones");
@@ -202,11 +212,13 @@ struct Model {
   std::optional<MoeShape> moe;      // none for a dense model
   std::optional<DeltaShape> delta;  // of layers that keep a state in place of keys and values
   std::optional<MambaShape> mamba;  // likewise
+  std::optional<KimiShape> kimi;    // likewise
   std::vector<int> network_layers;  // where a layer is attention or a network: those that are a network, ascending
   RopeShape rope;
   bool tied_embeddings = false;
   int mtp_layers = 0;        // num_nextn_predict_layers
   int residual_streams = 1;  // hc_mult: copies of the residual stream that hyper-connections mix
+  int residual_blocks = 0;   // attn_res_block_size: layers whose summed results every later half attends to; 0: none
   int max_positions = 0;
   int norms_per_layer = 2;  // 4 in Gemma-3
   double norm_epsilon = 1e-6;
@@ -231,12 +243,15 @@ struct Model {
     f("moe", p.moe, "mixture of experts; none for a dense model");
     f("delta", p.delta, "layers of gated DeltaNet; none if all attend to keys and values");
     f("mamba", p.mamba, "layers of Mamba-2; none in most models");
+    f("kimi", p.kimi, "layers of Kimi Delta Attention; none in most models");
     f("network_layers", p.network_layers,
       "where each layer is either attention or a network: those that are a network; empty: each is both");
     f("rope", p.rope, "rotary position embedding");
     f("tied_embeddings", p.tied_embeddings, "the LM head is the embedding");
     f("mtp_layers", p.mtp_layers, "multi-token prediction layers");
     f("residual_streams", p.residual_streams, "copies of the residual stream that hyper-connections mix; 1: none do");
+    f("residual_blocks", p.residual_blocks,
+      "layers whose results are summed to one that the halves of layers attend to; 0: they add to one stream");
     f("max_positions", p.max_positions, "longest context in the published configuration");
     f("norms_per_layer", p.norms_per_layer, "RMSNorms of the residual stream a layer");
     f("norm_epsilon", p.norm_epsilon, "epsilon of the RMSNorms");
@@ -255,8 +270,11 @@ struct Model {
   const std::string& obstacle() const {
     return !unpublished.empty() ? unpublished : !unsupported.empty() ? unsupported : uncosted;
   }
-  /// Numbers of a token from layer to layer.
-  int stream_width() const { return hidden * residual_streams; }
+  /// Numbers of a token from layer to layer; the results of all blocks of layers among them, which early layers lack.
+  int stream_width() const {
+    const int blocks = residual_blocks > 0 ? (layers + residual_blocks - 1) / residual_blocks : 0;
+    return hidden * (residual_streams + blocks);
+  }
   /// Width of a token on its way to routed experts and back.
   int row_width() const { return moe && moe->latent_width > 0 ? moe->latent_width : hidden; }
   /// Matrices from the input of a routed or shared expert to its inner width: gate and up, or up alone.

@@ -65,7 +65,8 @@ Model scaled(const Model& model, const Scale& s) {
   rules_of(m.attention.kind).scale(m.attention, s);
   if (m.delta) scale_delta(*m.delta, s);
   if (m.mamba) scale_mamba(*m.mamba, s);
-  if (!m.delta && !m.mamba) {
+  if (m.kimi) scale_kimi(*m.kimi, s);
+  if (!m.delta && !m.mamba && !m.kimi) {
     not_for("state_heads", s.state_heads, "the model has no layers with a state");
     not_for("state_dim", s.state_dim, "the model has no layers with a state");
   }
@@ -92,6 +93,10 @@ Scale laptop_scale(const Model& model) {
   if (model.mamba) {
     s.state_heads = std::min(2, model.mamba->groups);
     s.state_dim = std::min(32, model.mamba->head_dim);
+  }
+  if (model.kimi) {
+    s.state_heads = std::min(2, model.kimi->heads);
+    s.state_dim = std::min(32, model.kimi->dim);
   }
   rules_of(a.kind).fit_laptop(a, s);
   return s;

@@ -59,6 +59,7 @@ struct Collector {
     ffn(ParameterPart::routed, m.row_width(), s.expert_width, s.expert_bias, s.experts, s.top_k);
     add(ParameterPart::shared, s.latent_width, m.hidden, true);  // to the routed experts' width
     add(ParameterPart::shared, m.hidden, s.latent_width, true);  // and back
+    if (s.latent_norm) vector(ParameterPart::norm, s.latent_width);
     ffn(ParameterPart::shared, m.hidden, s.shared_total(), false);
     if (s.shared_gate) vector(ParameterPart::shared, m.hidden);
     add(ParameterPart::gate, s.experts, m.hidden, false);
@@ -79,6 +80,10 @@ struct Collector {
     add(ParameterPart::attention, numbers, n * m.hidden, false, 2, 2);
     add(ParameterPart::attention, 1, numbers, false, 2, 2);
     add(ParameterPart::attention, 1, 3, false, 2, 2);
+  }
+  /// Before each half of a layer: a query and a norm, by which it attends to the results of blocks of layers.
+  void block_residuals(const Model& m) {
+    if (m.residual_blocks > 0) add(ParameterPart::attention, 1, m.hidden, false, 4, 4);
   }
   /// After the last layer: from all streams to a weight of each.
   void last_streams(const Model& m) {
@@ -127,6 +132,7 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   Collector once{out, 1, false}, all{out, m.layers, false}, dense{out, m.halved() ? 0 : m.layers - moe_layers, false};
   once.add(ParameterPart::embedding, m.vocabulary, m.hidden, false);
   if (m.delta) Collector{out, std::int64_t(m.delta->layers.size()), false}.attention(m, AttentionKind::gated_delta);
+  if (m.kimi) Collector{out, std::int64_t(m.kimi->layers.size()), false}.attention(m, AttentionKind::kimi_delta);
   if (m.mamba) Collector{out, std::int64_t(m.mamba->layers.size()), false}.attention(m, AttentionKind::mamba2);
   Collector{out, caching_layers(m), false}.attention(m, m.attention.kind);
   for (const EntryLayers& of : entry_layers(m, false)) Collector{out, of.layers, false}.entries(m, of.entry);
@@ -135,6 +141,7 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   if (m.moe) Collector{out, moe_layers, false, is_gated(m)}.mixture(m, m.moe->hash_layers);
   all.norms(m);
   all.streams(m);
+  all.block_residuals(m);
   once.last_streams(m);
   once.vector(ParameterPart::norm, m.hidden);
   if (!m.tied_embeddings) once.add(ParameterPart::head, m.vocabulary, m.hidden, false);

@@ -39,7 +39,7 @@ int narrowest(const spec::Model& model, const compute::Adapters& adapters) {
 void check_kinds(const Config& lora, const spec::Model& model) {
   for (int layer = 0; layer < model.layers; ++layer)
     if (const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind;
-        spec::passes_on(kind) || kind == spec::AttentionKind::dsa)
+        spec::passes_on(kind) || kind == spec::AttentionKind::dsa || kind == spec::AttentionKind::block_sparse)
       lora.fail(fmt::format("layer {} of {} has attention ({}) whose adapters have no kernels yet", layer, model.name,
                             name_of(kind)));
 }

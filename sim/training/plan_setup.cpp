@@ -89,6 +89,11 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
     training.at("expert_by_expert").fail(fmt::format("{} is a dense model", plan.model.name));
   forward::check_precision(training, precision.formats, gpu);
   forward::check_indexer(training, plan.model, gpu);
+  if (plan.model.residual_blocks > 0)
+    training.fail(
+        fmt::format("the halves of {}'s layers attend to results of blocks of {} layers (residual_blocks), "
+                    "which its activations would have to keep, and nothing here counts",
+                    plan.model.name, plan.model.residual_blocks));
   const compute::Adapters adapters = adapters_of(training, plan.model);
   for (const spec::Dtype one :
        {precision.formats.linear, precision.formats.of_projections(), precision.formats.of_experts()})

@@ -34,6 +34,7 @@ std::string heads_text(const spec::AttentionShape& a) {
   switch (a.kind) {
     case spec::AttentionKind::mha:
     case spec::AttentionKind::gqa:
+    case spec::AttentionKind::block_sparse:
       return fmt::format("{}, {} heads of {}, {} KV heads", name_of(a.kind), a.heads, a.head_dim, a.kv_heads);
     case spec::AttentionKind::mla:
     case spec::AttentionKind::dsa:
@@ -46,6 +47,7 @@ std::string heads_text(const spec::AttentionShape& a) {
                          a.head_dim, a.q_lora_rank, a.compressed->window);
     case spec::AttentionKind::gated_delta:  // beside another kind, in layers of its own
     case spec::AttentionKind::mamba2:
+    case spec::AttentionKind::kimi_delta:
     case spec::AttentionKind::none:
       break;
   }
@@ -68,6 +70,10 @@ std::string attention_text(const spec::Model& m) {
     out += fmt::format(", over {} {} that an indexer of {} heads of {} picks on {} layers", a.indexer->top_k,
                        a.compressed ? "entries" : "tokens", a.indexer->heads, a.indexer->head_dim,
                        spec::layers_with_indexer(m));
+  if (a.blocks)
+    out += fmt::format(", over {} blocks of {} tokens that an indexer of {} heads of {} picks on {} layers",
+                       a.blocks->blocks, a.blocks->block, a.blocks->heads, a.blocks->head_dim,
+                       spec::layers_with_indexer(m));
   if (const int layers = spec::windowed_layers(m); layers > 0) {
     const spec::KeysRead reads = spec::windowed_read(m);
     out += fmt::format(", {} of {} tokens on {} layers",
@@ -83,6 +89,9 @@ std::string attention_text(const spec::Model& m) {
     out += fmt::format("; {} layers of {}, {} x {} heads of {} / {}", m.delta->layers.size(),
                        name_of(spec::AttentionKind::gated_delta), m.delta->key_heads, m.delta->value_heads,
                        m.delta->key_dim, m.delta->value_dim);
+  if (m.kimi)
+    out += fmt::format("; {} layers of {}, {} heads of {}", m.kimi->layers.size(),
+                       name_of(spec::AttentionKind::kimi_delta), m.kimi->heads, m.kimi->dim);
   if (m.mamba)
     out += fmt::format("; {} layers of {}, {} heads of {} x {} in {} groups", m.mamba->layers.size(),
                        name_of(spec::AttentionKind::mamba2), m.mamba->heads, m.mamba->head_dim, m.mamba->state,

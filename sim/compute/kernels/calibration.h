@@ -176,10 +176,16 @@ struct Calibration {
   ScanEquation scan;
   std::optional<ScanEquation> scan_flashinfer;
   MambaScan mamba_scan;
+  ScanEquation kda_scan;
+  std::optional<ScanEquation> kda_scan_flash;
+  StateEquation kda_convolution, kda_update, kda_recurrence, kda_decode;
+  std::optional<StateEquation> kda_update_vllm, kda_recurrence_vllm, kda_decode_vllm;
   std::optional<BlockConvolution> convolution_trtllm;
   std::optional<StateEquation> convolution_update_trtllm;
   std::optional<SparseEquation> entries;
   std::optional<AttentionEquation> decode_entries;
+  std::optional<SparseEquation> blocks;
+  std::optional<AttentionEquation> decode_blocks;
   StateEquation streams_in, streams_out;
   std::optional<StateEquation> streams_in_trtllm, streams_out_trtllm;
   std::vector<ExpertEquation> experts;  // a library's first of a format is its usual one
@@ -226,10 +232,22 @@ struct Calibration {
     f("scan", p.scan, "prompts of gated DeltaNet, Triton's chain of kernels");
     f("scan_flashinfer", p.scan_flashinfer, "the same in FlashInfer's kernel");
     f("mamba_scan", p.mamba_scan, "prompts of Mamba-2");
+    f("kda_scan", p.kda_scan, "prompts of KDA, Triton's chain of kernels");
+    f("kda_scan_flash", p.kda_scan_flash, "the same in FlashKDA's kernels");
+    f("kda_convolution", p.kda_convolution,
+      "short convolutions over prompts of KDA, of queries, keys and values apart");
+    f("kda_update", p.kda_update, "the same for next tokens, all in one");
+    f("kda_recurrence", p.kda_recurrence, "next tokens of KDA, the scan alone");
+    f("kda_decode", p.kda_decode, "next tokens of KDA: convolution, scan and gated norm in one kernel");
+    f("kda_update_vllm", p.kda_update_vllm, "short convolutions over next tokens of KDA in vLLM");
+    f("kda_recurrence_vllm", p.kda_recurrence_vllm, "next tokens of KDA in vLLM, the scan alone");
+    f("kda_decode_vllm", p.kda_decode_vllm, "the same in one kernel");
     f("convolution_trtllm", p.convolution_trtllm, "short convolutions over prompts, TensorRT-LLM's kernel");
     f("convolution_update_trtllm", p.convolution_update_trtllm, "the same for next tokens");
     f("entries", p.entries, "the kernels of `sparse` where keys stand for several tokens (DeepSeek-V4)");
     f("decode_entries", p.decode_entries, "attention over a window and such keys against a cache");
+    f("blocks", p.blocks, "an indexer's scores of blocks, and attention over those it picks (block-sparse GQA)");
+    f("decode_blocks", p.decode_blocks, "attention over such blocks against a cache");
     f("streams_in", p.streams_in, "hyper-connections: streams to one input");
     f("streams_out", p.streams_out, "hyper-connections: a result back to all streams");
     f("streams_in_trtllm", p.streams_in_trtllm, "streams to one input, TensorRT-LLM's kernel");

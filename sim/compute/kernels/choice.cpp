@@ -131,6 +131,7 @@ Chosen<AttentionEquation> choose(const Calibration& c, const AttentionBackward& 
 Chosen<AttentionEquation> choose(const Calibration& c, const AttentionDecode& a) {
   const bool fp8 = a.cache == spec::Dtype::fp8;
   if (a.heads.kind == spec::AttentionKind::compressed && c.decode_entries) return {*c.decode_entries};
+  if (a.heads.kind == spec::AttentionKind::block_sparse && c.decode_blocks) return {*c.decode_blocks};
   if (a.heads.absorbed) {
     if (fp8) return own_or(c.decode_latent_fp8, c.decode, Lender::latent_attention);
     return {c.decode};

@@ -72,15 +72,28 @@ Equations::Equations(const spec::Gpu& gpu, Calibration calibration, Heat heat, P
 
 ScanLibrary Equations::scan_library() const { return scans_ == ScanLibrary::usual ? preferred_scans_ : scans_; }
 
-const ScanEquation& Equations::scan_equation() const {
+const ScanEquation& Equations::scan_equation(Recurrence kind) const {
+  if (kind == Recurrence::kimi_delta)
+    return scan_library() == ScanLibrary::flashinfer && calibration_.kda_scan_flash ? *calibration_.kda_scan_flash
+                                                                                    : calibration_.kda_scan;
   if (scan_library() == ScanLibrary::flashinfer && calibration_.scan_flashinfer) return *calibration_.scan_flashinfer;
   return calibration_.scan;
+}
+
+const StateEquation& Equations::recurrence_equation(const StateScan& s) const {
+  const Calibration& c = calibration_;
+  if (s.kind != Recurrence::kimi_delta) return c.recurrence;
+  return s.taps > 0 ? of_vllm(c.kda_decode_vllm, c.kda_decode) : of_vllm(c.kda_recurrence_vllm, c.kda_recurrence);
 }
 
 const SparseEquation& Equations::sparse_equation(int entry) const {
   return entry > 1 && calibration_.entries ? *calibration_.entries : calibration_.sparse;
 }
+const SparseEquation& Equations::sparse_equation(const IndexScores& x) const {
+  return x.block > 0 && calibration_.blocks ? *calibration_.blocks : sparse_equation(x.entry);
+}
 const SparseEquation& Equations::sparse_equation(const AttentionHeads& heads) const {
+  if (heads.kind == spec::AttentionKind::block_sparse && calibration_.blocks) return *calibration_.blocks;
   return sparse_equation(heads.kind == spec::AttentionKind::compressed ? 2 : 1);
 }
 
@@ -90,12 +103,19 @@ const StateEquation& Equations::streams_equation(bool out) const {
   return out ? calibration_.streams_out : calibration_.streams_in;
 }
 
-bool Equations::block_convolution() const {
-  return scan_library() == ScanLibrary::trtllm && calibration_.convolution_trtllm;
+const StateEquation& Equations::of_vllm(const std::optional<StateEquation>& vllm, const StateEquation& usual) const {
+  return scan_library() == ScanLibrary::flashinfer && vllm ? *vllm : usual;
 }
 
-const StateEquation& Equations::convolution_equation(bool decode) const {
-  if (!decode) return calibration_.convolution;
+bool Equations::block_convolution(const ShortConvolution& c) const {
+  return !c.decode && c.of != Recurrence::kimi_delta && scan_library() == ScanLibrary::trtllm &&
+         calibration_.convolution_trtllm;
+}
+
+const StateEquation& Equations::convolution_equation(const ShortConvolution& c) const {
+  if (c.of == Recurrence::kimi_delta)
+    return c.decode ? of_vllm(calibration_.kda_update_vllm, calibration_.kda_update) : calibration_.kda_convolution;
+  if (!c.decode) return calibration_.convolution;
   if (scan_library() == ScanLibrary::trtllm && calibration_.convolution_update_trtllm)
     return *calibration_.convolution_update_trtllm;
   return calibration_.convolution_update;
@@ -151,7 +171,7 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     }
     double operator()(const SmallChain& s) const { return chain_seconds(s, c.memory); }
     double operator()(const IndexScores& x) const {
-      return scores_seconds(x, self.sparse_equation(x.entry), on(spec::Dtype::fp8, 0));
+      return scores_seconds(x, self.sparse_equation(x), on(x.dtype(), 0));
     }
     double operator()(const IndexTopK& t) const {
       return top_k_seconds(t, self.sparse_equation(t.entry), on(spec::Dtype::bf16, 0));
@@ -164,14 +184,14 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     }
     double operator()(const ShortConvolution& s) const {
       const Machine machine = on(spec::Dtype::bf16, 0);
-      if (!s.decode && self.block_convolution()) return block_convolution_seconds(s, *c.convolution_trtllm, machine);
-      return convolution_seconds(s, self.convolution_equation(s.decode), machine);
+      if (self.block_convolution(s)) return block_convolution_seconds(s, *c.convolution_trtllm, machine);
+      return convolution_seconds(s, self.convolution_equation(s), machine);
     }
     double operator()(const StateScan& s) const {
       const Machine machine = on(spec::Dtype::bf16, 0);
-      if (s.decode) return recurrence_seconds(s, c.recurrence, machine);
+      if (s.decode) return recurrence_seconds(s, self.recurrence_equation(s), machine);
       return s.kind == Recurrence::mamba2 ? mamba_scan_seconds(s, c.mamba_scan, machine)
-                                          : scan_seconds(s, self.scan_equation(), machine);
+                                          : scan_seconds(s, self.scan_equation(s.kind), machine);
     }
   };
   const bool chain = std::holds_alternative<SmallChain>(kernel);  // its gaps are part of its kernels' times
@@ -207,7 +227,7 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
       return reach_of(Chosen<SparseEquation>{e}, queries, 0, longest);
     }
     Reach operator()(const IndexScores& x) const {
-      return of_sparse(self.sparse_equation(x.entry), double(x.work.queries), double(x.work.longest));
+      return of_sparse(self.sparse_equation(x), double(x.work.queries), double(x.work.longest));
     }
     Reach operator()(const IndexTopK& t) const {
       return of_sparse(self.sparse_equation(t.entry), double(t.rows), double(t.longest));
@@ -218,19 +238,19 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
     Reach operator()(const StreamMix& m) const { return reach_of(m, self.streams_equation(m.out)); }
     Reach operator()(const ShortConvolution& s) const {
       const auto tokens = double(s.tokens), channels = double(s.channels);
-      if (!s.decode && self.block_convolution())
+      if (self.block_convolution(s))
         return reach_of(Chosen<BlockConvolution>{*c.convolution_trtllm}, tokens, channels, 0);
-      return reach_of(Chosen<StateEquation>{self.convolution_equation(s.decode)}, tokens, channels, 0);
+      return reach_of(Chosen<StateEquation>{self.convolution_equation(s)}, tokens, channels, 0);
     }
     Reach operator()(const StateScan& s) const {
       if (s.backward) return {};  // nobody measured it
       const double each = double(s.tokens) / double(s.sequences);
       const bool mamba = s.kind == Recurrence::mamba2;
       if (s.decode)
-        return reach_of(Chosen<StateEquation>{c.recurrence, mamba ? Lender::gated_delta : Lender::none},
+        return reach_of(Chosen<StateEquation>{self.recurrence_equation(s), mamba ? Lender::gated_delta : Lender::none},
                         double(s.tokens), s.value_heads, 0);
       if (mamba) return reach_of(Chosen<MambaScan>{c.mamba_scan}, double(s.tokens), s.value_heads, each);
-      return reach_of(Chosen<ScanEquation>{self.scan_equation()}, double(s.tokens), s.value_heads, each);
+      return reach_of(Chosen<ScanEquation>{self.scan_equation(s.kind)}, double(s.tokens), s.value_heads, each);
     }
     Reach operator()(const SmallChain&) const {
       return {c.memory.fitted.m_max > 0, 1, Lender::none, c.memory.borrowed};

@@ -35,13 +35,18 @@ class Equations {
 
  private:
   ScanLibrary scan_library() const;
-  const ScanEquation& scan_equation() const;
+  const ScanEquation& scan_equation(Recurrence kind) const;
+  /// Of next tokens.
+  const StateEquation& recurrence_equation(const StateScan& s) const;
+  /// The first where vLLM's kernels run and were measured.
+  const StateEquation& of_vllm(const std::optional<StateEquation>& vllm, const StateEquation& usual) const;
   /// Whether convolutions of prompts are TensorRT-LLM's.
-  bool block_convolution() const;
+  bool block_convolution(const ShortConvolution& c) const;
   /// Of the others, and of next tokens.
-  const StateEquation& convolution_equation(bool decode) const;
+  const StateEquation& convolution_equation(const ShortConvolution& c) const;
   /// Of keys that stand for `entry` tokens.
   const SparseEquation& sparse_equation(int entry) const;
+  const SparseEquation& sparse_equation(const IndexScores& x) const;
   const SparseEquation& sparse_equation(const AttentionHeads& heads) const;
   const StateEquation& streams_equation(bool out) const;
   /// clock: under sustained load of the kernel's kind; 0: the calibration's.

@@ -71,6 +71,9 @@ struct CountBytes {
   Bytes operator()(const SmallChain&) const { return {}; }
   // Queries with a weight a head, keys with their scales; scores out.
   Bytes operator()(const IndexScores& x) const {
+    if (x.block > 0)
+      return tensor_bytes((x.work.queries * x.heads + x.work.keys) * x.dim, x.dtype()) +
+             Bytes{std::int64_t(8 * x.work.pairs * x.heads / x.block)};  // written, and read to choose
     return tensor_bytes(x.work.queries * x.heads * x.dim, spec::Dtype::fp8) + Bytes{4 * x.work.queries * x.heads} +
            tensor_bytes(x.work.keys * x.dim, spec::Dtype::fp8) + Bytes{std::int64_t(4 * x.work.pairs)};
   }
@@ -115,8 +118,8 @@ struct Describe {
     return fmt::format("{} small kernels{}", s.count, s.graph ? " in a graph" : "");
   }
   std::string operator()(const IndexScores& x) const {
-    return fmt::format("index scores {} heads of {}, {:.3g} pairs{}", x.heads, x.dim, x.work.pairs,
-                       x.paged ? " of a cache" : "");
+    return fmt::format("{} scores {} heads of {}, {:.3g} pairs{}", x.block > 0 ? "block" : "index", x.heads, x.dim,
+                       x.work.pairs, x.paged ? " of a cache" : "");
   }
   std::string operator()(const IndexTopK& t) const {
     return fmt::format("top {} of {:.3g} scores in {} rows", t.picks, t.scores, t.rows);

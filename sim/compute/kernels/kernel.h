@@ -138,12 +138,15 @@ struct AttentionDecode {
 };
 
 /// Scores of an indexer (DSA) in FP8: each new token's against every key before it, over heads that share the key; one
-/// FP32 number a pair is written.
+/// FP32 number a pair is written.  Of blocks of keys (block-sparse GQA) in BF16: the best score of each block and head,
+/// and the choice of blocks with it.
 struct IndexScores {
   int heads = 0, dim = 0;
   AttentionWork work;
   bool paged = false;  // of a few new tokens a sequence against its cache
   int entry = 1;       // tokens that a key stands for; `work` counts keys
+  int block = 0;       // keys that share one score; 0: each has its own
+  spec::Dtype dtype() const { return block > 0 ? spec::Dtype::bf16 : spec::Dtype::fp8; }
   bool operator==(const IndexScores&) const = default;
 };
 
@@ -157,7 +160,7 @@ struct IndexTopK {
 };
 
 /// Forward attention of whole prompts in MLA's latent space over picked keys: each query has its own, which its heads
-/// share.
+/// share; or on heads over picked blocks of keys.
 struct SparsePrefill {
   AttentionHeads heads;
   AttentionWork work;                     // its pairs are picked ones

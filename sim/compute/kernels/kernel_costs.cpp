@@ -39,13 +39,13 @@ struct Fingerprint {
   void add(const AttentionDecode& x) { all(5, x.heads, x.work, x.dtype, x.cache, x.picks); }
   void add(const MemoryOp& m) { all(6, m.kind, m.bytes.v, m.serving); }
   void add(const SmallChain& s) { all(7, s.count, s.graph); }
-  void add(const IndexScores& x) { all(8, x.heads, x.dim, x.work, x.paged, x.entry); }
+  void add(const IndexScores& x) { all(8, x.heads, x.dim, x.work, x.paged, x.entry, x.block); }
   void add(const IndexTopK& t) { all(9, t.picks, t.rows, t.longest, t.ranked, t.scores, t.entry); }
   void add(const SparsePrefill& x) { all(10, x.heads, x.work, x.picks, x.cache); }
-  void add(const ShortConvolution& c) { all(11, c.channels, c.taps, c.sequences, c.tokens, c.decode); }
+  void add(const ShortConvolution& c) { all(11, c.channels, c.taps, c.sequences, c.tokens, c.decode, c.of); }
   void add(const StateScan& s) {
     all(12, s.kind, s.key_heads, s.value_heads, s.key_dim, s.value_dim, s.sequences, s.tokens, s.longest, s.resumed,
-        s.decode, s.backward);
+        s.decode, s.backward, s.taps);
   }
   void add(const StreamMix& m) { all(13, m.rows, m.hidden, m.streams, m.out, m.backward); }
   void all(const auto&... values) { (add(values), ...); }
@@ -54,7 +54,7 @@ struct Fingerprint {
 
 namespace {
 /// Kinds of kernel that extrapolations are told apart by.
-constexpr std::size_t kKinds = 20 + std::size(enum_names(MemoryKind{}));
+constexpr std::size_t kKinds = 22 + std::size(enum_names(MemoryKind{}));
 std::uint8_t kind_of(const Kernel& kernel) {
   struct Visit {
     int operator()(const Gemm& g) const { return g.fp32_accumulate; }
@@ -67,9 +67,9 @@ std::uint8_t kind_of(const Kernel& kernel) {
     int operator()(const IndexTopK&) const { return 10; }
     int operator()(const SparsePrefill&) const { return 11; }
     int operator()(const ShortConvolution& c) const { return 12 + c.decode; }
-    int operator()(const StateScan& s) const { return 14 + s.decode + (s.kind == Recurrence::mamba2 ? 2 : 0); }
-    int operator()(const StreamMix& m) const { return 18 + m.out; }
-    int operator()(const MemoryOp& m) const { return 20 + int(m.kind); }
+    int operator()(const StateScan& s) const { return 14 + s.decode + 2 * int(s.kind); }
+    int operator()(const StreamMix& m) const { return 20 + m.out; }
+    int operator()(const MemoryOp& m) const { return 22 + int(m.kind); }
   };
   return std::uint8_t(std::visit(Visit{}, kernel));
 }

@@ -45,7 +45,7 @@ struct WiderWeights {
 struct ArithmeticDtype {
   spec::Dtype operator()(const MemoryOp&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const SmallChain&) const { return spec::Dtype::bf16; }
-  spec::Dtype operator()(const IndexScores&) const { return spec::Dtype::fp8; }
+  spec::Dtype operator()(const IndexScores& x) const { return x.dtype(); }
   spec::Dtype operator()(const IndexTopK&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const SparsePrefill& a) const { return a.cache; }
   spec::Dtype operator()(const ShortConvolution&) const { return spec::Dtype::bf16; }

@@ -15,10 +15,18 @@
 
 namespace moesim::compute {
 namespace {
-/// Queries, keys, values and the output in BF16, two numbers a value head in FP32; of Mamba-2 one, the step.
+/// Queries, keys, values and the output in BF16, two numbers a value head in FP32; of Mamba-2 one, the step; of KDA the
+/// step, and decays a column, in BF16, with the output's gates where these are applied at once.
 std::int64_t token_bytes(const StateScan& s) {
+  const std::int64_t decays = s.kind == Recurrence::kimi_delta ? 2 * std::int64_t{s.key_heads} * s.key_dim : 0,
+                     gates = s.taps > 0 ? 2 * std::int64_t{s.value_heads} * s.value_dim : 0;
   return 4 * (std::int64_t{s.key_heads} * s.key_dim + std::int64_t{s.value_heads} * s.value_dim) +
-         (s.kind == Recurrence::mamba2 ? 4 : 8) * std::int64_t{s.value_heads};
+         (s.kind == Recurrence::gated_delta ? 8 : 4) * std::int64_t{s.value_heads} + decays + gates;
+}
+/// What the convolution keeps of a sequence's last tokens, read and moved on.
+std::int64_t tap_bytes(const StateScan& s) {
+  const std::int64_t channels = 2 * std::int64_t{s.key_heads} * s.key_dim + std::int64_t{s.value_heads} * s.value_dim;
+  return s.taps > 0 ? 4 * channels * (s.taps - 1) * s.sequences : 0;
 }
 }  // namespace
 
@@ -32,12 +40,13 @@ double flops_of(const StateScan& s) {
 }
 
 Bytes bytes_of(const ShortConvolution& c) {
-  const std::int64_t kept = c.decode ? 4 * std::int64_t{c.taps - 1} * c.sequences : 0;
+  // Of several tokens a sequence, whose number that stays is not known yet, the inputs of all are kept.
+  const std::int64_t kept = c.decode ? (4 * std::int64_t{c.taps} - 6) * c.sequences + 2 * c.tokens : 0;
   return {c.channels * (4 * c.tokens + kept)};
 }
 
 Bytes bytes_of(const StateScan& s) {
-  if (s.decode) return {4 * s.state() * (s.sequences + s.tokens) + s.tokens * token_bytes(s)};
+  if (s.decode) return {4 * s.state() * (s.sequences + s.tokens) + s.tokens * token_bytes(s) + tap_bytes(s)};
   const std::int64_t once = 4 * s.state() * s.sequences * (s.resumed ? 2 : 1) + s.tokens * token_bytes(s);
   return {s.backward ? 2 * once : once};
 }
@@ -48,18 +57,22 @@ std::string describe(const ShortConvolution& c) {
 }
 std::string describe(const StateScan& s) {
   return fmt::format("{} {} {} x {} heads {}/{}, {} sequences, {} tokens", name_of(s.kind),
-                     s.decode     ? "decode"
+                     s.taps > 0   ? "decode in one kernel"
+                     : s.decode   ? "decode"
                      : s.backward ? "backward"
                                   : "scan",
                      s.key_heads, s.value_heads, s.key_dim, s.value_dim, s.sequences, s.tokens);
 }
 
 double convolution_seconds(const ShortConvolution& c, const StateEquation& e, const Machine& on) {
-  return joined(seconds(e.launch), double(bytes_of(c).v) / (on.hbm * e.hbm), e.overlap);
+  const double windows = c.decode ? e.window * double(c.channels) * double(c.tokens - c.sequences) : 0;
+  return joined(seconds(e.launch), (double(bytes_of(c).v) + windows) / (on.hbm * e.hbm), e.overlap);
 }
 
+// Tokens of one sequence go one after the other.
 double recurrence_seconds(const StateScan& s, const StateEquation& e, const Machine& on) {
-  return joined(seconds(e.launch), double(bytes_of(s).v) / (on.hbm * e.hbm), e.overlap);
+  const double later = double(s.tokens - s.sequences) / double(s.sequences);
+  return joined(seconds(e.launch) + later * seconds(e.token), double(bytes_of(s).v) / (on.hbm * e.hbm), e.overlap);
 }
 
 double streams_seconds(const StreamMix& m, const StateEquation& e, const Machine& on) {

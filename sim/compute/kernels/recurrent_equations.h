@@ -10,12 +10,16 @@ struct StateEquation {
   double hbm = 1;      // share of the data-sheet bandwidth reached
   Time launch{};       // start of the kernel, and its latency
   double overlap = 1;  // p of the norm that joins launch and memory time: 1 adds them
+  Time token{};        // of each token of a sequence after its first
+  double window = 0;   // convolutions: bytes a channel and such token that are written besides, copies of the window
   FittedRange fitted;  // m: tokens; n: channels or value heads
   bool borrowed = false;
   static void fields(auto& f, auto& p) {
     f("hbm", p.hbm, "share of the HBM bandwidth reached");
     f("launch", p.launch, "start of the kernel, and its latency");
     f("overlap", p.overlap, "p of the norm that joins launch and HBM time (1 adds)");
+    f("token", p.token, "of each token of a sequence after its first");
+    f("window", p.window, "convolutions: bytes a channel and such token that are written besides");
     f("fitted", p.fitted, "tokens as m, channels or value heads as n");
   }
 };

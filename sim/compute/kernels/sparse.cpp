@@ -51,13 +51,13 @@ double top_k_seconds(const IndexTopK& t, const SparseEquation& e, const Machine&
   return seconds(e.top_launch) + std::max({double(bytes_of(t).v) / (on.hbm * e.top_hbm), each / on.sms, longest});
 }
 
-// However few heads a GPU has, the kernel computes whole units, and walks as many keys as may be picked.  Keys that
+// However few heads a GPU has on one key, the kernel computes whole units, and walks as many keys as may be picked.  Keys that
 // several queries picked come from the L2 cache.
 double sparse_seconds(const SparsePrefill& a, const SparseEquation& e, const Machine& on) {
   const bool fp8 = a.cache == spec::Dtype::fp8;
   const double block = fp8 ? e.fp8_heads : e.attend_heads, share = fp8 ? e.fp8_tensor : e.attend_tensor,
                empty = fp8 ? e.fp8_empty : e.attend_empty;
-  const double heads = std::ceil(a.heads.heads / block) * block;
+  const double groups = a.heads.kv_heads, heads = groups * std::ceil(a.heads.heads / groups / block) * block;
   const double queries = double(a.work.queries), waves = queries * std::max(1.0, heads / kUnitHeads) / on.sms;
   const double filled = std::min(1.0, a.work.pairs / (queries * a.picks));
   const double unit = 2 * std::min(heads, kUnitHeads) * a.picks * (a.heads.qk_dim + a.heads.v_dim) *

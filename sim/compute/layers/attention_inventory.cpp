@@ -21,6 +21,10 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind) {
       return mamba_inventory();
     case spec::AttentionKind::compressed:
       return compressed_inventory();
+    case spec::AttentionKind::kimi_delta:
+      return kimi_inventory();
+    case spec::AttentionKind::block_sparse:
+      return block_inventory();
     case spec::AttentionKind::none:
       return no_inventory();
   }

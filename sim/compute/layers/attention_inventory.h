@@ -1,7 +1,9 @@
 // The operations of a layer's attention: what all kinds share is in attention_inventory.cpp, a kind's own in a file
 // each: attention_inventory_gqa.cpp (MHA, GQA), attention_inventory_mla.cpp, attention_inventory_dsa.cpp,
 // attention_inventory_delta.cpp (gated DeltaNet), attention_inventory_mamba.cpp (Mamba-2),
-// attention_inventory_compressed.cpp (DeepSeek-V4), attention_inventory_none.cpp (layers that are a network alone).
+// attention_inventory_kimi.cpp (KDA), attention_inventory_blocks.cpp (block-sparse
+// GQA), attention_inventory_compressed.cpp (DeepSeek-V4), attention_inventory_none.cpp (layers that are a network
+// alone).
 #pragma once
 #include <string_view>
 #include <vector>
@@ -103,6 +105,8 @@ const AttentionInventory& sparse_inventory();
 const AttentionInventory& delta_inventory();
 const AttentionInventory& mamba_inventory();
 const AttentionInventory& compressed_inventory();
+const AttentionInventory& kimi_inventory();
+const AttentionInventory& block_inventory();
 const AttentionInventory& no_inventory();
 
 // Steps that kinds share.
@@ -119,6 +123,9 @@ void enter_half_backward(OperationList& list, const LayerCall& c);
 void join_streams_backward(OperationList& list, const LayerCall& c, std::int64_t rows);
 void stream_weights(OperationList& list, const LayerCall& c);
 void join_stream_weights(OperationList& list, const LayerCall& c, std::int64_t rows);
+/// Residuals over blocks of layers (block_residuals.cpp): before each half, where the model has them.
+void attend_to_blocks(OperationList& list, const LayerCall& c);
+void attend_to_blocks_backward(OperationList& list, const LayerCall& c);
 /// A scan over the states of one GPU's heads, from the work of a batch; whoever calls says which heads.
 StateScan scan_of(const AttentionWork& w);
 /// The weights of `sinks`: one a head here.

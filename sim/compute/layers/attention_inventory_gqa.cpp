@@ -21,7 +21,7 @@ class GroupedInventory final : public AttentionInventory {
 
   std::int64_t cached_width(const AttentionPart& s) const override { return s.k() + s.v(); }
   AttentionHeads prompt_heads(const AttentionPart& s) const override {
-    return {s.a.kind, s.heads, s.kv_heads, s.a.head_dim, s.a.v_head_dim, false};
+    return {s.layer.kind, s.heads, s.kv_heads, s.a.head_dim, s.a.v_head_dim, false};
   }
   void decode_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     const Precisions& p = c.options.precision;

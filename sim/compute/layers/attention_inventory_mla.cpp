@@ -47,6 +47,7 @@ class LatentInventory final : public AttentionInventory {
   void projections(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     latents(list, s);
     up(list, c, s);
+    if (s.a.output_gate) list.linear("output gate", s.tokens, s.o, s.hidden);
   }
 
   std::int64_t cached_width(const AttentionPart& s) const override { return kv_down(s); }
@@ -58,6 +59,18 @@ class LatentInventory final : public AttentionInventory {
     absorb_queries(list, s, s.decode.queries);
     list.add("attention decode", AttentionDecode{absorbed(s.a, s.heads), s.decode, p.attention, p.kv_cache});
     values_up(list, s, s.decode.queries);
+  }
+
+  // The core's output and the gates in, their product out; back: both and the product's gradient in, two out.
+  void gate_output(OperationList& list, const AttentionPart& s) const override {
+    if (s.a.output_gate)
+      list.moved("gate output", MemoryKind::swiglu, 2 * s.tokens * s.o, spec::Dtype::bf16, s.tokens * s.o,
+                 spec::Dtype::bf16);
+  }
+  void gate_output_backward(OperationList& list, const AttentionPart& s) const override {
+    if (s.a.output_gate)
+      list.moved("gate output backward", MemoryKind::swiglu_backward, 3 * s.tokens * s.o, spec::Dtype::bf16,
+                 2 * s.tokens * s.o, spec::Dtype::bf16);
   }
 
   void recompute(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
@@ -91,12 +104,18 @@ class LatentInventory final : public AttentionInventory {
     list.cast("cast projections", s.tokens * (kv_down(s) + query_down(s)));
     list.linear("kv_a dgrad", s.tokens, s.hidden, kv_down(s));
     list.linear(compresses_queries(s) ? "q_a dgrad" : "q dgrad", s.tokens, s.hidden, query_down(s));
-    list.add_rows("add dgrads", s.tokens * s.hidden);
+    if (s.a.output_gate) {
+      list.cast("cast gates' gradient", s.tokens * s.o);
+      list.linear("output gate dgrad", s.tokens, s.hidden, s.o);
+      list.cast_transpose("cast gates' gradient for weights", s.tokens * s.o);
+    }
+    list.add_rows("add dgrads", s.tokens * s.hidden, s.a.output_gate ? 3 : 2);
     list.cast_transpose("cast projections for weights", s.tokens * (kv_down(s) + query_down(s)));
   }
   void weight_gradients(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
     list.weight("kv_b wgrad", s.tokens, kv_up(s), s.a.kv_lora_rank);
     if (compresses_queries(s)) list.weight("q_b wgrad", s.tokens, s.q, s.a.q_lora_rank);
+    if (s.a.output_gate) list.weight("output gate wgrad", s.tokens, s.o, s.hidden);
     list.weight(input_needed_by(s.a), s.tokens, query_down(s) + kv_down(s), s.hidden, 2);
   }
 
@@ -113,6 +132,9 @@ class LatentInventory final : public AttentionInventory {
     if (!again.up_projections)
       kept.add("q, k, v", "attention backward", c.tokens * c.heads * (2 * a.head_dim + a.v_head_dim),
                spec::Dtype::bf16);
+    if (!a.output_gate) return;
+    kept.add("output gates", "gate output backward", c.tokens * c.heads * a.v_head_dim, spec::Dtype::bf16);
+    kept.add("output before its gates", "gate output backward", c.tokens * c.heads * a.v_head_dim, spec::Dtype::bf16);
   }
   AttentionHeads cached_heads(const spec::AttentionShape& a, int) const override {
     return absorbed(a, a.heads);  // every GPU of the group keeps the latent

@@ -38,7 +38,12 @@ void latent_down(OperationList& list, const LayerCall& c) {
 void latent_up(OperationList& list, const LayerCall& c) {
   const std::int64_t latent = c.model.moe->latent_width, hidden = c.model.hidden;
   if (latent == 0) return;
-  if (list.backward()) return latent_map(list, c, "latent up dgrad", latent, hidden);
+  if (list.backward()) {
+    latent_map(list, c, "latent up dgrad", latent, hidden);
+    if (c.model.moe->latent_norm) list.norm_backward("norm latents backward", replicated_rows(c), latent);
+    return;
+  }
+  if (c.model.moe->latent_norm) list.norm("norm latents", replicated_rows(c), latent);
   latent_map(list, c, "latent up", hidden, latent);
 }
 

@@ -42,6 +42,7 @@ void mix_gradient(OperationList& list, std::int64_t rows, const HalfWeights& w) 
 }  // namespace
 
 void enter_half(OperationList& list, const LayerCall& c) {
+  attend_to_blocks(list, c);
   if (has_streams(c)) mix_in(list, c, replicated_rows(c), HalfWeights(c.model));
 }
 void leave_half(OperationList& list, const LayerCall& c, int inputs) {
@@ -55,6 +56,7 @@ void leave_half_backward(OperationList& list, const LayerCall& c) {
 }
 void enter_half_backward(OperationList& list, const LayerCall& c) {
   const std::int64_t rows = replicated_rows(c);
+  attend_to_blocks_backward(list, c);
   if (!has_streams(c)) return list.add_rows("residual", rows * c.model.hidden);
   mix_in_backward(list, c, rows, HalfWeights(c.model));
 }

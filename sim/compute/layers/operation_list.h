@@ -102,7 +102,8 @@ void gate_shared_backward(OperationList& list, std::int64_t tokens, std::int64_t
 /// Between an FFN's products; inputs: matrices before it, gate and up or up alone.
 void activate(OperationList& list, std::string_view name, int inputs, std::int64_t rows, std::int64_t width);
 void activate_backward(OperationList& list, int inputs, std::int64_t rows, std::int64_t width);
-/// Where routed experts work at a width of their own: to it before the exchange, back after it, and both's gradients.
+/// Where routed experts work at a width of their own: to it before the exchange, back after it, by way of a norm where
+/// the model has one, and their gradients.
 void latent_down(OperationList& list, const LayerCall& call);
 void latent_up(OperationList& list, const LayerCall& call);
 void latent_weights(OperationList& list, const LayerCall& call);

@@ -16,6 +16,8 @@ const AttentionMath& math_of(spec::AttentionKind kind) {
       return delta_math();
     case spec::AttentionKind::mamba2:
       return mamba_math();
+    case spec::AttentionKind::kimi_delta:
+    case spec::AttentionKind::block_sparse:
     case spec::AttentionKind::compressed:  // numerics/compressed/
     case spec::AttentionKind::none:
       break;

@@ -18,6 +18,10 @@ void add_attention_parts(const spec::LayerAttention& attention, const spec::Mode
       return add_delta_parts(model, out);
     case spec::AttentionKind::mamba2:
       return add_mamba_parts(model, out);
+    case spec::AttentionKind::kimi_delta:
+    case spec::AttentionKind::block_sparse:
+      throw ConfigError(
+          fmt::format("{}: layers of {} have costs and no forward pass", model.name, name_of(attention.kind)));
     case spec::AttentionKind::compressed:
       throw ConfigError(fmt::format(
           "{}: attention over entries is computed by a pass of its own, with tensors of its own", model.name));

@@ -10,7 +10,8 @@ namespace {
 bool is_core(const compute::Kernel& kernel) {
   return std::holds_alternative<compute::AttentionPrefill>(kernel) ||
          std::holds_alternative<compute::SparsePrefill>(kernel) ||
-         std::holds_alternative<compute::ShortConvolution>(kernel) || compute::reads_cache(kernel);
+         std::holds_alternative<compute::ShortConvolution>(kernel) ||
+         std::holds_alternative<compute::StateScan>(kernel) || compute::reads_cache(kernel);
 }
 constexpr std::size_t kMostEntries = 1 << 20;
 }  // namespace

@@ -74,7 +74,8 @@ spec::Model eagle_model(const spec::Model& target, const EagleHead& head) {
   spec::Model out = target;
   out.name = target.name + "-eagle";
   out.layers = 1;
-  out.moe.reset(), out.delta.reset(), out.mamba.reset();
+  out.moe.reset(), out.delta.reset(), out.mamba.reset(), out.kimi.reset();
+  out.residual_blocks = 0;
   out.network_layers.clear();
   out.mtp_layers = 0;
   out.norms_per_layer = 2;

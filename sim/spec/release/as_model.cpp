@@ -36,6 +36,11 @@ const MambaPlan* mamba_of(const LayerPlan& layer) {
 const LatentPlan* latent_of(const LayerPlan& layer) {
   return layer.mixers.size() == 1 ? std::get_if<LatentPlan>(&layer.mixers.front()) : nullptr;
 }
+/// Of the first layer that has one: nothing else attends in a model with MLA; null without.
+const LatentPlan* latent_of(const Plan& plan) {
+  const auto at = std::ranges::find_if(plan.layers, [](const LayerPlan& l) { return latent_of(l) != nullptr; });
+  return at == plan.layers.end() ? nullptr : latent_of(*at);
+}
 
 bool is_sparse(const LatentPlan& p) { return p.index_heads > 0 || p.reuses_index; }
 
@@ -124,7 +129,7 @@ void set_halves(const Described& d, Model& m, const Refusal& refuse) {
 }
 
 void set_latent(const Described& d, Model& m) {
-  const LatentPlan& p = *latent_of(d.plan.layers.front());
+  const LatentPlan& p = *latent_of(d.plan);
   AttentionShape& a = m.attention;
   a.kind = AttentionKind::mla;
   a.heads = a.kv_heads = p.heads;
@@ -134,6 +139,7 @@ void set_latent(const Described& d, Model& m) {
   a.qk_rope_head_dim = p.rope;
   a.head_dim = p.nope + p.rope;
   a.v_head_dim = p.v_dim;
+  a.output_gate = p.output_gate;
   if (!is_sparse(p)) return;
   a.kind = AttentionKind::dsa;
   read_indexer(d.text.object(), m);
@@ -175,9 +181,8 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   }
   if (!experts) return;
   const int matrices = traits_of(m.architecture).gating == Gating::relu_squared ? 2 : 3;
-  const bool narrow = experts->latent > 0 && (!m.halved() || experts->latent_norm);
-  if (narrow || experts->matrices != matrices || experts->idle > 0)
-    refuse("experts of two matrices, of another width or that compute nothing have no kernels yet");
+  if (experts->matrices != matrices || experts->idle > 0)
+    refuse("experts of two matrices or that compute nothing have no kernels yet");
   MoeShape s;
   s.experts = experts->experts;
   s.top_k = experts->top_k;
@@ -187,6 +192,7 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   s.shared_width = multiple ? 0 : experts->shared_width;
   s.shared_gate = experts->shared_gate;
   s.latent_width = experts->latent;
+  s.latent_norm = experts->latent_norm;
   s.hash_layers = hashed;
   s.layer_frequency = !m.halved() && count > 1 ? (last - first) / (count - 1) : 1;
   s.first_dense_layers = !m.halved() && s.layer_frequency == 1 ? first : 0;
@@ -211,7 +217,8 @@ Architecture family_of(const Described& d) {
   for (const ArchitectureTraits& family : architectures())
     if (family.from_release && (d.type == name_of(family.of) || d.type == family.also_read)) return family.of;
   const LayerPlan& first = d.plan.layers.front();
-  if (latent_of(first)) return is_sparse(*latent_of(first)) ? Architecture::deepseek_v32 : Architecture::deepseek_v3;
+  if (const LatentPlan* const latent = latent_of(d.plan))
+    return is_sparse(*latent) ? Architecture::deepseek_v32 : Architecture::deepseek_v3;
   return first.experts || d.plan.layers.back().experts ? Architecture::glm4_moe : Architecture::llama;
 }
 
@@ -257,14 +264,16 @@ Model model_of_release(const Described& d) {
   m.norm_epsilon = d.text.object().number_or(d.text.named({"rms_norm_eps", "layer_norm_epsilon", "norm_eps"}),
                                              traits_of(m.architecture).missing.norm_epsilon);
   read_rope(d.text.object(), m);
-  if (latent_of(first))
+  if (latent_of(plan))
     set_latent(d, m);
   else if (has_entries(d))
     set_compressed(d, m, refuse);
   else
     set_heads(d, m, refuse);
-  if (!latent_of(first) && !has_entries(d)) read_rotated(d, m);
+  if (!latent_of(plan) && !has_entries(d)) read_rotated(d, m);
   set_delta(d, m, refuse);
+  set_kimi(d, m);
+  set_blocks(d, m, refuse);
   if (halved) set_halves(d, m, refuse);
   check_pass(d, m, refuse);
   set_ffn(d, m, refuse);

@@ -11,6 +11,10 @@ namespace moesim::spec {
 /// The model whose layers take the time and the memory of this release's.  Throws ConfigError that says what is missing
 /// where its layers or its number formats cannot be run.
 Model model_of_release(const Described& described);
+/// Layers of KDA, what the halves of layers attend to beside them, and positions.
+void set_kimi(const Described& d, Model& m);
+/// The blocks that layers of heads pick, if any do.
+void set_blocks(const Described& d, Model& m, const std::function<void(std::string_view)>& refuse);
 /// The attention, the streams and the clamp of DeepSeek-V4.  refuse: told why it cannot be run; throws.
 void set_compressed(const Described& d, Model& m, const std::function<void(std::string_view)>& refuse);
 }  // namespace moesim::spec

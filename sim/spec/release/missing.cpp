@@ -23,11 +23,9 @@ std::string_view without_kernels(MixerKind kind, bool halved) {
     case MixerKind::sparse_latent:
     case MixerKind::compressed_sparse:
     case MixerKind::compressed:
-      return "";
     case MixerKind::block_sparse:
-      return "attention over blocks that an indexer picks";
     case MixerKind::kimi_delta:
-      return "Kimi Delta Attention";
+      return "";
     case MixerKind::mamba:
       return "Mamba";
     case MixerKind::mamba2:

@@ -74,9 +74,9 @@ struct MixerEmitter {
     matrix(Kind::indexer, m, "index_k_proj", p.index_dim, h);
     vector(Kind::indexer, m, "index_q_norm", p.index_dim);
     vector(Kind::indexer, m, "index_k_norm", p.index_dim);
-    CacheEntry entry = plain_entry(p.index_dim);
-    entry.index = true;
-    layer.cache.push_back(entry);
+    // assumed: BF16, whatever the cache beside it is in (spec/attention_blocks.cpp)
+    const std::int64_t bytes = 2 * std::int64_t{p.index_dim};
+    layer.cache.push_back({.bf16 = bytes, .fp8 = bytes, .packed = bytes, .index = true});
   }
   void keep_keys(const HeadPlan& p, std::int64_t elements) {
     layer.mixers.push_back(p.index_heads > 0 ? MixerKind::block_sparse

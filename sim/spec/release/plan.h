@@ -25,7 +25,8 @@ struct HeadPlan {
   bool sinks = false;
   std::int64_t window = 0;
   bool chunked = false;
-  int index_heads = 0, index_dim = 0;  // picks blocks of keys
+  int index_heads = 0, index_dim = 0;     // picks blocks of keys
+  int index_block = 0, index_blocks = 0;  // their keys, and how many are picked
 };
 
 /// MLA.

@@ -169,6 +169,8 @@ Plan read_minimax_m3(const Keys& k, std::string_view) {
       s.check_length("sparse_attention_freq", sparse.size(), layers);
       indexed.index_heads = s.size("sparse_num_index_heads");
       indexed.index_dim = s.size("sparse_index_dim");
+      indexed.index_block = s.size_or("sparse_block_size", 128);
+      indexed.index_blocks = s.size_or("sparse_topk_blocks", 16);
     }
   }
   for (int i = 0; i < layers; ++i) plan.layers[std::size_t(i)].mixers = {sparse[std::size_t(i)] != 0 ? indexed : heads};

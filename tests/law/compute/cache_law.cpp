@@ -20,10 +20,15 @@ std::int64_t length_of(const spec::Model& m) {
 std::int64_t cache_read(const Kernel& kernel) {
   if (const auto* a = std::get_if<AttentionDecode>(&kernel))
     return bytes_of(*a).v - 2 * a->heads.heads * (a->heads.qk_dim + a->heads.v_dim);
-  if (const auto* s = std::get_if<StateScan>(&kernel))
-    return (bytes_of(*s).v - 4 * (s->key_heads * s->key_dim + s->value_heads * s->value_dim) -
-            (s->kind == Recurrence::mamba2 ? 4 : 8) * s->value_heads) /
+  if (const auto* s = std::get_if<StateScan>(&kernel)) {
+    // KDA's decays, a number a column; and what gates the output where that is done at once.
+    const int more = s->kind == Recurrence::kimi_delta
+                         ? 2 * s->key_heads * s->key_dim + (s->taps > 0 ? 2 * s->value_heads * s->value_dim : 0)
+                         : 0;
+    return (bytes_of(*s).v - 4 * (s->key_heads * s->key_dim + s->value_heads * s->value_dim) - more -
+            (s->kind == Recurrence::gated_delta ? 8 : 4) * s->value_heads) /
            2;
+  }
   if (const auto* c = std::get_if<ShortConvolution>(&kernel)) return (bytes_of(*c).v - 4 * c->channels) / 2;
   return 0;
 }
@@ -31,6 +36,7 @@ std::int64_t cache_read(const Kernel& kernel) {
 TEST(CacheLaw, DecodingReadsTheCataloguesCache) {
   for (const spec::Model& model : test::published_models()) {
     if (model.attention.compressed) continue;  // compressed_cache_law.cpp
+    const std::optional<spec::BlockShape>& blocks = model.attention.blocks;
     Batch batch;
     add_decode(batch, model, length_of(model) - 1);
     std::vector<Operation> operations;
@@ -41,13 +47,16 @@ TEST(CacheLaw, DecodingReadsTheCataloguesCache) {
     for (const Operation& o : operations) {
       read += cache_read(o.kernel);
       if (const auto* x = std::get_if<IndexScores>(&o.kernel))
-        index += tensor_bytes(x->work.keys * x->dim, spec::Dtype::fp8).v;
+        index += tensor_bytes(x->work.keys * x->dim, x->dtype()).v;
     }
     EXPECT_EQ(Bytes{index}, length_of(model) * spec::index_bytes_per_token(model)) << model.name;
     const Bytes picked = model.attention.indexer  // of what is cached, the picks
                              ? model.attention.indexer->top_k *
                                    spec::cache_bytes_per_layer(model, spec::CacheFormat::bf16) * model.layers
-                             : spec::cache_bytes(model, length_of(model), spec::CacheFormat::bf16);
+                             : blocks ? (length_of(model) * (model.layers - spec::layers_with_indexer(model)) +
+                                         blocks->picks() * spec::layers_with_indexer(model)) *
+                                            spec::cache_bytes_per_layer(model, spec::CacheFormat::bf16)
+                                      : spec::cache_bytes(model, length_of(model), spec::CacheFormat::bf16);
     EXPECT_EQ(Bytes{read}, picked) << model.name;
   }
 }

@@ -1,6 +1,7 @@
 // What holds for kernels of layers that keep a state, on every GPU, over random shapes.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "compute/kernels/kernel_model.h"
@@ -30,8 +31,10 @@ StateScan any_scan(Random& random) {
   s.key_heads = 1 << random.below(5);
   s.value_heads = s.key_heads << random.below(3);
   s.key_dim = s.value_dim = 64 << random.below(2);
-  if (random.below(2) == 0) s.kind = Recurrence::mamba2;
+  s.kind = std::array{Recurrence::gated_delta, Recurrence::mamba2, Recurrence::kimi_delta}[random.below(3)];
+  if (s.kind == Recurrence::kimi_delta) s.key_heads = s.value_heads;
   s.decode = random.below(2) == 0;
+  if (s.kind == Recurrence::kimi_delta && s.decode && random.below(2) == 0) s.taps = 4;
   s.backward = !s.decode && random.below(3) == 0;
   s.resumed = !s.decode && random.below(2) == 0;
   s.sequences = size(random, 2, 300);
@@ -44,7 +47,12 @@ StateScan any_scan(Random& random) {
 ShortConvolution any_convolution(Random& random) {
   const bool decode = random.below(2) == 0;
   const std::int64_t sequences = size(random, 2, 300);
-  return {64 * size(random, 1, 200), 4, sequences, decode ? sequences : sequences * size(random, 1, 30'000), decode};
+  return {64 * size(random, 1, 200),
+          4,
+          sequences,
+          decode ? sequences : sequences * size(random, 1, 30'000),
+          decode,
+          random.below(2) == 0 ? Recurrence::gated_delta : Recurrence::kimi_delta};
 }
 
 TEST_P(EveryStateModel, NeverBeatsTheDataSheetAndMoreOfTheGpuIsNeverSlower) {

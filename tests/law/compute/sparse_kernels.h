@@ -1,4 +1,4 @@
-// Random kernels of DSA, for the laws of all kernels, and what they multiply in.
+// Random kernels of DSA and of block-sparse GQA, for the laws of all kernels, and what they multiply in.
 #pragma once
 #include "compute/kernels/kernel.h"
 #include "core/random.h"
@@ -12,7 +12,13 @@ inline compute::Kernel random_sparse_kernel(Random& random, std::int64_t n, std:
   const int heads = 8 << random.below(5);
   const compute::AttentionWork prompt{n, rows, n * keys, keys, double(rows) * (double(tokens) / 2 + kPicks)};
   const compute::AttentionWork picked{n, rows, n * keys, keys, double(rows) * kPicks};
-  switch (random.below(4)) {
+  switch (random.below(7)) {
+    case 4:
+      return compute::IndexScores{1 << random.below(3), 128, prompt, false, 1, 128};
+    case 5:
+      return compute::IndexScores{1 << random.below(3), 128, {n, n, n * keys, keys, double(n * keys)}, true, 1, 128};
+    case 6:
+      return compute::SparsePrefill{{spec::AttentionKind::block_sparse, 4 * heads, 4, 128, 128, false}, picked, kPicks};
     case 0:
       return compute::IndexScores{32 << random.below(2), 128, prompt};
     case 1:
@@ -28,7 +34,8 @@ inline compute::Kernel random_sparse_kernel(Random& random, std::int64_t n, std:
 inline bool in_fp8(const compute::Kernel& kernel) {
   const auto* const g = std::get_if<compute::Gemm>(&kernel);
   const auto* const grouped = std::get_if<compute::GroupedGemm>(&kernel);
+  const auto* const scores = std::get_if<compute::IndexScores>(&kernel);
   return (g && g->dtype == spec::Dtype::fp8) || (grouped && grouped->dtype == spec::Dtype::fp8) ||
-         std::holds_alternative<compute::IndexScores>(kernel);
+         (scores && scores->dtype() == spec::Dtype::fp8);
 }
 }  // namespace moesim::test

@@ -20,7 +20,8 @@ std::int64_t ffn_parameters(const Model& m, const LayerShape& layer) {
   const std::int64_t bias = m.moe->selection_bias ? m.moe->experts : 0;
   const std::int64_t matrices = m.expert_inputs() + 1;
   const std::int64_t shared = matrices * m.hidden * m.moe->shared_total() + (m.moe->shared_gate ? m.hidden : 0) +
-                              2 * std::int64_t{m.hidden} * m.moe->latent_width;
+                              2 * std::int64_t{m.hidden} * m.moe->latent_width +
+                              (m.moe->latent_norm ? m.moe->latent_width : 0);
   return m.moe->experts * expert_parameters(m) + shared + gate_parameters(m) + bias;
 }
 
@@ -32,7 +33,7 @@ TEST(LayerShapeLaw, TheLayersAddUpToTheModel) {
     std::int64_t sum = p.embedding + p.head + m.hidden;  // the last norm
     for (const LayerShape& layer : layer_shapes(m))
       sum += attention_parameters(m, layer.attention.kind) + ffn_parameters(m, layer) +
-             std::int64_t{m.norms_per_layer} * m.hidden +
+             std::int64_t{m.norms_per_layer + (m.residual_blocks > 0 ? 4 : 0)} * m.hidden +
              (layer.attention.index == IndexUse::own ? indexer_parameters(m) : 0);
     EXPECT_EQ(sum, p.total());
   }

@@ -35,8 +35,12 @@ TEST(ModelLaw, PartsAreSumsOfTheirLayers) {
         m.delta ? std::int64_t(m.delta->layers.size()) * attention_parameters(m, AttentionKind::gated_delta) : 0;
     const std::int64_t mamba =
         m.mamba ? std::int64_t(m.mamba->layers.size()) * attention_parameters(m, AttentionKind::mamba2) : 0;
-    EXPECT_EQ(p.attention,
-              caching * attention_parameters(m) + delta + mamba + layers_with_indexer(m) * indexer_parameters(m));
+    const std::int64_t kimi =
+        m.kimi ? std::int64_t(m.kimi->layers.size()) * attention_parameters(m, AttentionKind::kimi_delta) : 0;
+    // A query and a norm before each half of a layer.
+    const std::int64_t residuals = m.residual_blocks > 0 ? std::int64_t{4} * m.hidden * m.layers : 0;
+    EXPECT_EQ(p.attention, caching * attention_parameters(m) + delta + mamba + kimi + residuals +
+                               layers_with_indexer(m) * indexer_parameters(m));
     EXPECT_EQ(p.routed, m.moe ? moe * m.moe->experts * expert_parameters(m) : 0);
     const std::int64_t biases = m.moe && m.moe->selection_bias ? moe * m.moe->experts : 0;
     EXPECT_EQ(p.gate, moe * gate_parameters(m) + biases);
@@ -75,6 +79,11 @@ TEST(ModelLaw, CacheGrowsWithTheContextUntilEveryWindowIsFull) {
 /// What an indexer's backward pass leaves out at 4096 tokens: gradients of what it reads, and of keys that it did not
 /// pick: of 2048 before a token on average it picks p - p^2 / 8192.
 double left_out_of_backward(const Model& m) {
+  if (const std::optional<BlockShape>& b = m.attention.blocks) {
+    const double wide = double(b->heads) * b->head_dim, chosen = double(b->picks());
+    return layers_with_indexer(m) *
+           (2 * (wide + b->head_dim) * m.hidden + 2 * 2 * wide * (2048 - chosen + chosen * chosen / 8192));
+  }
   if (!m.attention.indexer) return 0;
   const IndexerShape& x = *m.attention.indexer;
   const double width = double(x.heads) * x.head_dim;

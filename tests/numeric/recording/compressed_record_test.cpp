@@ -9,6 +9,7 @@
 #include "formats/json.h"
 #include "numerics/compressed/compressed_pass.h"
 #include "recording/record.h"
+#include "recording/recorded_routing.h"
 #include "routing/trace.h"
 #include "spec/catalogue.h"
 #include "spec/scale.h"
@@ -102,6 +103,40 @@ TEST_F(CompressedRecord, IndexersPickRisingEntriesThatAreFull) {
     }
   }
   EXPECT_EQ(lines, 167);
+}
+// A scenario's `routing: {record: ...}`: the pass is DeepSeek-V4's own, and what aims at loads is refused.
+const char* const kScenario = R"(
+model:
+  architecture: deepseek_v4
+  vocabulary: 256
+  hidden: 64
+  layers: 4
+  max_positions: 4096
+  residual_streams: 4
+  attention:
+    {kind: compressed, heads: 4, kv_heads: 1, head_dim: 32, v_head_dim: 32, q_lora_rank: 16, qk_rope_head_dim: 8,
+     sinks: true, indexer: {heads: 2, head_dim: 16, top_k: 4, interleaved_rope: true},
+     compressed: {window: 16, indexed: 4, output_groups: 2, output_rank: 8, entries: [0, 4, 128, 4]}}
+  moe: {experts: 8, expert_width: 16, shared_experts: 1, top_k: 2, hash_layers: 1, score: sqrtsoftplus,
+        selection: noaux_tc, selection_bias: true, normalise: true}
+routing: {record: {text: [text.txt], decode: 2MORE}}
+)";
+
+TEST(CompressedScenario, ItsRoutingIsRecorded) {
+  const TemporaryFolder folder;
+  folder.write("text.txt", "entries of four tokens, entries of a hundred and twenty-eight");
+  const auto record = [&](const std::string& more, const std::string& trace) {
+    std::string text = kScenario;
+    text.replace(text.find("MORE"), 4, more);
+    return record_for(Config::load(folder.write("s.yaml", text)), folder.file(trace));
+  };
+  EXPECT_TRUE(record("", "a.trace.db").complete);
+  const routing::Trace trace(folder.file("a.trace.db"));
+  EXPECT_EQ(trace.tokens(), 61 + 2);
+  // Another seed, other weights; what would aim at loads has no place.
+  EXPECT_TRUE(record(", synthetic: {seed: 2}", "b.trace.db").complete);
+  EXPECT_NE(all_experts(trace, 2), all_experts(routing::Trace(folder.file("b.trace.db")), 2));
+  EXPECT_THROW((void)record(", synthetic: {skew: 2}", "c.trace.db"), ConfigError);
 }
 }  // namespace
 }  // namespace moesim::recording

@@ -66,11 +66,50 @@ TEST(ReleaseEntry, AModelThatRunsHasTheReleasesCountsAndFormats) {
 }
 
 TEST(ReleaseEntry, OneThatDoesNotSaysWhatIsMissing) {
+  const Model m = load_model("step-3.7-flash");
+  EXPECT_EQ(m.obstacle(),
+            "model_type \"step3p7\" can be counted and not run: gates of attention by head have no kernels yet");
+  EXPECT_EQ(m.title, "Step-3.7-Flash");
+}
+
+TEST(ReleaseEntry, LayersOfKimiDeltaAttentionRun) {
   const Model m = load_model("kimi-k3");
-  EXPECT_EQ(
-      m.obstacle(),
-      "model_type \"kimi_linear\" can be counted and not run: layers of Kimi Delta Attention have no kernels yet");
-  EXPECT_EQ(m.title, "Kimi-K3");
+  EXPECT_TRUE(m.can_run()) << m.obstacle();
+  EXPECT_EQ(count_parameters(m).total(), 2'779'484'461'664);
+  EXPECT_EQ(count_parameters(m).active, 105'364'003'424);
+  EXPECT_EQ(m.kimi->layers.size(), 69U);
+  EXPECT_EQ(caching_layers(m), 24);
+  EXPECT_TRUE(m.attention.output_gate);
+  EXPECT_FALSE(layer_shape(m, 3).attention.rope.active);
+  EXPECT_EQ(layer_shape(m, 3).attention.kind, AttentionKind::mla);
+  EXPECT_EQ(layer_shape(m, 4).attention.kind, AttentionKind::kimi_delta);
+  EXPECT_EQ(m.row_width(), 3584);
+  EXPECT_TRUE(m.moe->latent_norm);
+  EXPECT_EQ(released_storage(m).of(ParameterPart::routed), Dtype::fp4);
+  EXPECT_EQ(released_storage(m).of(ParameterPart::attention), Dtype::bf16);
+  // 69 layers of 96 matrices of 128 x 128 in FP32, and 3 inputs of 3 x 12,288 channels in BF16.
+  EXPECT_EQ(state_bytes(m), Bytes{434'110'464 + 15'261'696});
+  EXPECT_EQ(cache_bytes_per_token(m, CacheFormat::bf16), Bytes{24 * 576 * 2});
+  // A token goes from layer to layer with the results of eight blocks of twelve layers.
+  EXPECT_EQ(m.stream_width(), 9 * 7168);
+}
+
+TEST(ReleaseEntry, BlocksThatAnIndexerPicksRun) {
+  const Model m = load_model("minimax-m3");
+  EXPECT_TRUE(m.can_run()) << m.obstacle();
+  EXPECT_EQ(count_parameters(m).total(), 426'174'572'928);
+  EXPECT_EQ(count_parameters(m).active, 25'962'473'856);
+  EXPECT_EQ(m.attention.kind, AttentionKind::block_sparse);
+  EXPECT_EQ(m.attention.blocks->picks(), 2048);
+  EXPECT_EQ(layers_with_indexer(m), 57);
+  EXPECT_EQ(layer_shape(m, 2).attention.kind, AttentionKind::gqa);
+  EXPECT_FALSE(layer_shape(m, 2).attention.reads.bounded());
+  EXPECT_EQ(layer_shape(m, 3).attention.kind, AttentionKind::block_sparse);
+  EXPECT_EQ(layer_shape(m, 3).attention.reads, (KeysRead{KeysRead::Span::picked, 2048}));
+  EXPECT_EQ(layer_shape(m, 60).attention.index, IndexUse::own);  // an MTP module
+  // 60 layers of keys and values, 4 heads of 128, and 57 index keys of 128.
+  EXPECT_EQ(cache_bytes_per_token(m, CacheFormat::bf16), Bytes{122'880 + 14'592});
+  EXPECT_EQ(cache_bytes_per_token(m, CacheFormat::fp8), Bytes{61'440 + 14'592});
 }
 
 TEST(ReleaseEntry, EntriesOfSeveralTokensRun) {
