@@ -92,7 +92,7 @@ std::string costs_text(const spec::Model& m, const ShowOptions& o) {
     table.add(
         {fmt::format("KV cache, {}", name), long_count(bytes.v) + " B",
          fmt::format("{} B a layer{}; {} for {} tokens", long_count(spec::cache_bytes_per_layer(m, format).v),
-                     m.attention.indexer
+                     spec::layers_with_indexer(m) > 0
                          ? fmt::format(" and {} B of indexers", long_count(spec::index_bytes_per_token(m).v))
                          : "",
                      results::pretty(double(spec::cache_bytes(m, o.context, format).v), "B"), long_count(o.context))});

@@ -88,9 +88,9 @@ struct KernelCosts::Cache {
     std::string furthest;
   };
   std::vector<Slot> slots;
-  std::size_t used = 0, most = 0;  // slots, at most
-  std::array<double, 4> time{};    // seconds asked for, by Origin
-  std::array<double, 4> lent{};    // likewise, by Lender
+  std::size_t used = 0, most = 0;                              // slots, at most
+  std::array<double, 4> time{};                                // seconds asked for, by Origin
+  std::array<double, std::size(enum_names(Lender{}))> lent{};  // likewise, by Lender
   std::array<Outside, kKinds> outside{};
   double borrowed = 0;
 

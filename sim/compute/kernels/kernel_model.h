@@ -138,14 +138,14 @@ class KernelCosts {
   /// Shares of the time asked for so far.
   struct Summary {
     std::array<double, 4> share{};  // by Origin, of the summed time; all 0 if nothing was asked
-    std::array<double, 4> lent{};   // by Lender: shares with another kind's efficiencies
-    double borrowed = 0;            // share from another generation's measurements
-    double beyond = 1;              // the largest extrapolation among kinds of kernel that take at least 1 % outside
-                                    // their range, or of all if none does
-    std::string beyond_kernel;      // its shape in words; "" if none
-    KernelError borrowed_error;     // of kernels with another generation's efficiencies
-    KernelError error;              // of the model over the kernels it was held against
-    double beyond_share = 0;        // share of all kernels of its kind outside their range
+    std::array<double, std::size(enum_names(Lender{}))> lent{};  // by Lender: shares with another kind's efficiencies
+    double borrowed = 0;                                         // share from another generation's measurements
+    double beyond = 1;           // the largest extrapolation among kinds of kernel that take at least 1 % outside
+                                 // their range, or of all if none does
+    std::string beyond_kernel;   // its shape in words; "" if none
+    KernelError borrowed_error;  // of kernels with another generation's efficiencies
+    KernelError error;           // of the model over the kernels it was held against
+    double beyond_share = 0;     // share of all kernels of its kind outside their range
   };
   Summary summary() const;
 

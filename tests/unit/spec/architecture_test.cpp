@@ -39,7 +39,8 @@ TEST(Architecture, TheCatalogueAgreesWithTheRows) {
     EXPECT_EQ(m.norms_per_layer, family.norms_per_layer) << name;
     EXPECT_EQ(m.attention.sinks, family.sinks) << name;
     EXPECT_EQ(m.moe.has_value(), family.moe != MoeKeys::none) << name;
-    const bool whole_heads = m.attention.kind == AttentionKind::mha;  // these read the keys of gqa
+    // These read the keys of gqa.
+    const bool whole_heads = m.attention.kind == AttentionKind::mha || m.attention.kind == AttentionKind::block_sparse;
     EXPECT_EQ(whole_heads ? AttentionKind::gqa : m.attention.kind, family.attention) << name;
     EXPECT_EQ(m.attention.chunked, family.chunk_keys) << name;
     EXPECT_EQ(m.moe && m.moe->expert_bias, family.biased_experts) << name;
