@@ -31,13 +31,19 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-Html breakable(std::string_view name) {
+Html breakable(std::string_view text) {
+  constexpr std::size_t kLong = 14;  // letters: shorter names find room in a line of their own
   Html out;
-  while (!name.empty()) {
-    const std::size_t end = std::min(name.find('_'), name.size() - 1) + 1;
-    out += html("{}", name.substr(0, end));
-    name.remove_prefix(end);
-    if (!name.empty()) out += html("<wbr>");
+  while (!text.empty()) {
+    std::string_view word = text.substr(0, text.find(' ') == std::string_view::npos ? text.size() : text.find(' ') + 1);
+    text.remove_prefix(word.size());
+    for (const bool breaks = word.size() > kLong; !word.empty();) {
+      const std::size_t bar = breaks ? word.find('_') : std::string_view::npos;
+      const std::size_t end = bar == std::string_view::npos ? word.size() : bar + 1;
+      out += html("{}", word.substr(0, end));
+      word.remove_prefix(end);
+      if (!word.empty()) out += html("<wbr>");
+    }
   }
   return out;
 }

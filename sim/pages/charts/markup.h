@@ -44,8 +44,8 @@ Html html(fmt::format_string<std::decay_t<decltype(shown(std::declval<const A&>(
   return html_of(fmt::vformat(fmt::string_view(format), fmt::make_format_args(shown(arguments)...)));
 }
 
-/// A name that may be broken behind each "_", and not within its words.
-Html breakable(std::string_view name);
+/// A text whose long names may be broken behind each "_".
+Html breakable(std::string_view text);
 /// A coordinate or share: at most three digits behind the point, "0" for what is no finite number.
 std::string coordinate(double value);
 /// Of a share from 0 to 1: "41.667%".

@@ -39,9 +39,10 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (!meets_targets(all, i) || cost.bars.size() == kMostNamed) continue;
     const double c = all.number(i, kCost);
-    cost.bars.push_back({all.text(i, kDeployment), 0, c, usd_an_hour(c),
-                         fmt::format("{:.3g} a million tokens", all.number(i, kCostTokens)),
-                         all.text(i, kFate) == "chosen" ? Tone::answer : Tone::rest});
+    cost.bars.push_back(
+        {all.text(i, kDeployment), 0, c, usd_an_hour(c),
+         fmt::format("{:.{}f} a million tokens", all.number(i, kCostTokens), all.number(i, kCostTokens) < 1 ? 3 : 2),
+         all.text(i, kFate) == "chosen" ? Tone::answer : Tone::rest});
     limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode) + ", " + all.text(i, kEngine)),
                            cell(all.number(i, kTtft), "s"), cell(all.number(i, kTpot), "s")});
     if (!known.empty()) {

@@ -15,7 +15,8 @@ TEST(Markup, TextIsEscapedWhereItEntersAndMarkupIsNot) {
             "<p title=\"&quot; onload=&quot;x\">" + inner.text() + "</p>");
 }
 
-TEST(Markup, NamesBreakBehindUnderscoresAlone) {
+TEST(Markup, LongNamesBreakBehindUnderscoresAlone) {
+  EXPECT_EQ(breakable("8 tokens, two_batch").text(), "8 tokens, two_batch");
   EXPECT_EQ(breakable("eplb_hierarchical, <8>").text(), "eplb_<wbr>hierarchical, &lt;8&gt;");
   EXPECT_EQ(breakable("a_").text(), "a_");
   EXPECT_EQ(breakable("").text(), "");
