@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "sizing/lengths.h"
+
 namespace moesim::sizing {
 namespace {
 std::string named(const Deployment& d) {
@@ -51,6 +53,21 @@ double excess(const Plan& plan, const Proposal& p) {
   return std::max(p.steady.tpot / tpot_limit(t), p.steady.ttft / ttft_limit(t));
 }
 
+/// Where a role's pools all fall, and the one that holds most would do for shorter requests.
+std::string too_long(const Plan& plan, const Search& s, serving::Role role) {
+  const Proposal* most = nullptr;
+  for (const Proposal& p : s.proposals)
+    if (p.design.role == role && p.steady.holds > 0 && (most == nullptr || p.steady.holds > most->steady.holds))
+      most = &p;
+  if (most == nullptr) return "";
+  const bool prompts = role == serving::Role::prefill;
+  return fmt::format(
+      "No pool holds the load's longest {}: {} on {} comes nearest, with {} tokens a rank; {:.2g} % are "
+      "longer. Bound their lengths, or allow larger instances.\n",
+      prompts ? "prompt" : "request", text_of(most->design, 1), node_name(*most->node), most->steady.holds,
+      100 * share_longer(plan, prompts, most->steady.holds));
+}
+
 std::string nearest_pool(const Plan& plan, const Search& s) {
   struct Fallen {
     int count = 0;
@@ -80,6 +97,7 @@ std::string nearest_pool(const Plan& plan, const Search& s) {
       usable = usable || p.usable();
       if (excess(plan, p) < 1e300 && (best == nullptr || excess(plan, p) < excess(plan, *best))) best = &p;
     }
+    if (!usable) out += too_long(plan, s, role);
     if (usable || best == nullptr) continue;
     out += fmt::format("Nearest in closed form, all but idle: {} on {}: {}; with that as the target it can be tried.\n",
                        text_of(best->design, 1), node_name(*best->node),

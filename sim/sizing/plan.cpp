@@ -46,6 +46,12 @@ void check_candidates(const Config& at, const Candidates& c, const spec::Model& 
   at_least_one(at, "tokens", c.tokens, 1);
   at_least_one(at, "redundant", c.redundant, 0);
   check_ratios(at, c);
+  using serving::OverlapKind;
+  for (std::size_t i = 0; i < c.overlap.size(); ++i)
+    if (c.overlap[i] == OverlapKind::shared_expert || c.overlap[i] == OverlapKind::single_batch)
+      at.fail_below(fmt::format("overlap[{}]", i),
+                    fmt::format("{} is not tried: expected none, two_batch (prompts) or five_stage (answers)",
+                                name_of(c.overlap[i])));
   if (!(c.pairs >= 0)) at.fail_below("pairs", fmt::format("must not be negative, got {}", c.pairs));
   for (std::size_t i = 0; i < c.tensor.size(); ++i)
     if (model.attention.heads % c.tensor[i] != 0)

@@ -148,9 +148,12 @@ Steady steady_of(const Plan& plan, UnitModel& model, const PoolDesign& d) {
                                    memory.buffers * 1e-9)};
   // What no rank can hold is refused by all of them, and so misses every target.
   const bool prompts = d.role == serving::Role::prefill;
-  if (const std::int64_t longest = prompts ? plan.load.longest_input : plan.load.longest; memory.capacity < longest)
-    return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold the load's longest {} of {}",
-                                   memory.capacity, prompts ? "prompt" : "request", longest)};
+  if (const std::int64_t longest = prompts ? plan.load.longest_input : plan.load.longest; memory.capacity < longest) {
+    Steady out{.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold the load's longest {} of {}",
+                                      memory.capacity, prompts ? "prompt" : "request", longest)};
+    out.holds = memory.capacity;
+    return out;
+  }
   const int full = prompts ? prompt_tokens(d, memory) : full_batch(plan, d, memory);
   if (full < 1)
     return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold a request of {:.0f}",

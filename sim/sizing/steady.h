@@ -14,6 +14,7 @@ struct Steady {
   double ttft = 0, tpot = 0;  // s; of what its role decides
   double step = 0;            // s
   double alone = 0;           // s of a token, where nobody else is served
+  std::int64_t holds = 0;     // tokens of a rank's KV cache, where they do not hold the load's longest request
 };
 
 /// The shortest target of a kind; infinity if there is none.

@@ -132,6 +132,7 @@ UnitModel::Memory UnitModel::counted(int batch, int tokens) {
     if (room <= 0) out.capacity = 0;
     if (room > 0 && token.v > 0) out.capacity = std::min(out.capacity, std::int64_t(room / double(token.v)));
   }
+  if (const std::int64_t asked = pool.section.kv.capacity; asked > 0) out.capacity = std::min(out.capacity, asked);
   return out;
 }
 

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "sizing/answer.h"
 #include "sizing/enumerate.h"
 #include "sizing/ratio.h"
 #include "support/temporary_folder.h"
@@ -122,6 +123,20 @@ TEST(Choices, OfTokensADayBindClients) {
   EXPECT_NEAR(tightest(standings(t, f))->used(), 1.25, 1e-12);
   f.tokens_per_gpu = 250;
   EXPECT_TRUE(all_met(standings(t, f)));
+}
+
+/// Every second prompt is of 1,024 tokens or more, of 512 to 1,535; the cache holds 1,024.
+TEST(Choices, OfLengthsThatNoPoolHoldsAreSaid) {
+  const Plan plan = plan_of("tensor: [1], data: [1], kv: {capacity: 1024}, layouts: [aggregated]",
+                            "{kind: poisson, rate: 1, input: {kind: uniform, min: 512, max: 1535}, output: {kind: "
+                            "fixed, mean: 1}}");
+  const Search s = search(plan, 2);
+  EXPECT_FALSE(s.winner);
+  const std::string text = answer_text(plan, s, {});
+  EXPECT_NE(text.find("No pool holds the load's longest request: both 1 x 1 GPU, batch 64, 2048 tokens on hgx-h100 "
+                      "comes nearest, with 1024 tokens a rank; 50 % are longer."),
+            std::string::npos)
+      << text;
 }
 
 /// What does not fit falls by memory, of models that have to be read whole too.

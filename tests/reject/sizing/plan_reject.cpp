@@ -141,6 +141,13 @@ TEST(PlanReject, DegreesThatNoInstanceHas) {
             "30 stages");
 }
 
+TEST(PlanReject, OverlapsThatAreNotTried) {
+  EXPECT_EQ(with("overlap: [none, two_batch, five_stage]"), "accepted");
+  EXPECT_EQ(with("overlap: [none, single_batch]"),
+            "plan.yaml:5:69: size.candidates.overlap[1]: single_batch is not tried: expected none, two_batch (prompts) "
+            "or five_stage (answers)");
+}
+
 TEST(PlanReject, RatiosOfPoolsThatAreNone) {
   EXPECT_EQ(with("ratios: [{prefill: 4, decode: 9}]"), "accepted");
   EXPECT_EQ(with("ratios: [{prefill: 0, decode: 9}]"),
