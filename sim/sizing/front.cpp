@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "runs/parallel.h"
 #include "sizing/search.h"
 
 namespace moesim::sizing {
@@ -12,21 +11,6 @@ namespace {
 // assumed: nobody pays more than this many times the least for speed that was not asked for
 constexpr double kDearest = 2;
 constexpr std::size_t kMostFaster = 2;  // simulated for it
-
-/// Nobody is cheaper and faster at once.
-void mark_front(std::vector<Entry>& entries) {
-  const auto token = [](const Entry& e) { return e.figures->latency[latency_index("tpot_p50")]; };
-  for (Entry& e : entries) {
-    if (!holds(e)) continue;
-    e.fate = Fate::meets;
-    const bool beaten = std::ranges::any_of(entries, [&](const Entry& other) {
-      if (!holds(other)) return false;
-      const double a = other.deployment.cost_per_hour(), b = e.deployment.cost_per_hour();
-      return a <= b && token(other) <= token(e) && (a < b || token(other) < token(e));
-    });
-    if (!beaten) e.fate = Fate::front;
-  }
-}
 
 /// Not simulated since something cheaper does: what else fell by its closed form cannot be built.
 bool was_spared(const Entry& e) { return e.fate == Fate::pruned && e.fell == Fell::cost; }
@@ -63,30 +47,43 @@ std::vector<Entry*> unseen(const Plan& plan, std::vector<Entry>& entries) {
 }
 }  // namespace
 
-void race_front(const Plan& plan, Search& s, int jobs) {
+void mark_front(std::vector<Entry>& entries) {
+  const auto token = [](const Entry& e) { return e.figures->latency[latency_index("tpot_p50")]; };
+  for (Entry& e : entries) {
+    if (!holds(e)) continue;
+    e.fate = Fate::meets;
+    const bool beaten = std::ranges::any_of(entries, [&](const Entry& other) {
+      if (!holds(other)) return false;
+      const double a = other.deployment.cost_per_hour(), b = e.deployment.cost_per_hour();
+      return a <= b && token(other) <= token(e) && (a < b || token(other) < token(e));
+    });
+    if (!beaten) e.fate = Fate::front;
+  }
+}
+
+std::vector<std::function<void()>> front_tasks(const Plan& plan, Search& s) {
   double cheapest = 1e300;
   for (const Entry& e : s.entries)
     if (holds(e)) cheapest = std::min(cheapest, e.deployment.cost_per_hour());
-  if (cheapest < 1e300) {
-    std::vector<Entry*> more = faster(s.entries, cheapest);
-    for (Entry* e : unseen(plan, s.entries))
-      if (std::ranges::find(more, e) == more.end()) more.push_back(e);
-    runs::run_all("dearer ones", more.size(), jobs, [&](std::size_t k) {
-      Entry& e = *more[k];
-      e.fell = Fell::no;
-      fit_to_limits(plan, e);
+  if (cheapest == 1e300) return {};
+  std::vector<Entry*> more = faster(s.entries, cheapest);
+  for (Entry* e : unseen(plan, s.entries))
+    if (std::ranges::find(more, e) == more.end()) more.push_back(e);
+  std::vector<std::function<void()>> out;
+  for (Entry* e : more)
+    out.push_back([&plan, e, cheapest] {
+      e->fell = Fell::no;
+      fit_to_limits(plan, *e);
       // As the closed form sizes it: fewer instances would be slower.
-      const Verdict v = judge(plan, e.deployment, {.end_to_end = end_to_end(plan, e)});
-      e.trials += v.trials;
+      const Verdict v = judge(plan, e->deployment, {.end_to_end = end_to_end(plan, *e)});
+      e->trials += v.trials;
       if (v.met) {
-        take(e, v);
-        e.reason = text_of(*tightest(v.standings));
+        take(*e, v);
+        e->reason = text_of(*tightest(v.standings));
       } else {
-        minimise(plan, e, kDearest * cheapest);
+        minimise(plan, *e, kDearest * cheapest);
       }
     });
-    stop_if_interrupted();
-  }
-  mark_front(s.entries);
+  return out;
 }
 }  // namespace moesim::sizing

@@ -39,6 +39,7 @@ class Trials {
     return at->second;
   }
   const std::vector<int>& last() const { return last_; }
+  bool knows(const std::vector<int>& instances) const { return seen_.contains(instances); }
   bool spent() const { return int(seen_.size()) >= kMostTrials; }
 
   /// The most instances of a pool that are known not to be enough, where the others have no more than these.
@@ -89,6 +90,27 @@ int more_of(int n, const Verdict& v, const Standing& missed, int again) {
   return std::max(1, int(n * std::min(more, kMost) + 0.5));
 }
 
+/// What may be had is used up: other instances make room for more of the pool, as many as are not known to be too few.
+/// False where that is none, or was tried.
+bool make_room(const Plan& plan, const Entry& entry, const Trials& trials, std::vector<int>& n, std::size_t pool,
+               int by) {
+  if (n.size() != 2) return false;
+  const std::size_t other = 1 - pool;
+  for (; by > 0; --by) {
+    Deployment d = entry.deployment;
+    d.instances = n;
+    d.instances[pool] += by;
+    const int floor = std::max({0, int(entry.need[other] * kHopeless), trials.least(d.instances, other)});
+    while (--d.instances[other] > floor) {
+      if (!all_met(standings_of_size(plan.section.targets, d))) continue;
+      if (trials.knows(d.instances)) break;
+      n = d.instances;
+      return true;
+    }
+  }
+  return false;
+}
+
 /// Adds instances until the targets are met.  False where that does not help or cannot be had.
 bool grow(const Plan& plan, Entry& entry, Trials& trials, std::vector<int>& n, double cheapest) {
   double before = 1e300;
@@ -107,14 +129,17 @@ bool grow(const Plan& plan, Entry& entry, Trials& trials, std::vector<int>& n, d
     Deployment more = entry.deployment;
     more.instances = n;
     // No more than may be had or paid, if that is more than there are.
-    int by = more_of(n[pool], trials(n), missed, again[pool]++);
+    const int wanted = more_of(n[pool], trials(n), missed, again[pool]++);
+    int by = wanted;
     const auto too_much = [&] {
       more.instances[pool] = n[pool] + by;
       return !all_met(standings_of_size(plan.section.targets, more)) || more.cost_per_hour() > cheapest;
     };
     while (too_much() && by > 1) --by;
+    const auto sizes = standings_of_size(plan.section.targets, more);
+    if (!all_met(sizes) && make_room(plan, entry, trials, n, pool, wanted)) continue;
     n = more.instances;
-    if (const auto sizes = standings_of_size(plan.section.targets, more); !all_met(sizes)) {
+    if (!all_met(sizes)) {
       entry.fell = Fell::size;
       entry.reason += ", and more would take " + text_of(*tightest(sizes));
       return false;
@@ -154,7 +179,8 @@ std::string fewer_text(const Deployment& d, const Missed& missed) {
   const std::string what = gpus == 0          ? "instances"
                            : gpus % node == 0 ? counted(std::size_t(gpus / node), "node")
                                               : counted(std::size_t(gpus), "GPU");
-  return fmt::format("{} fewer would miss {}", gpus == 0 ? "an instance" : what, missed.what);
+  return fmt::format("{} fewer would miss {}{}{}", gpus == 0 ? "an instance" : what, missed.what,
+                     missed.beside.empty() ? "" : " beside ", missed.beside);
 }
 }  // namespace
 
@@ -179,6 +205,16 @@ void take(Entry& entry, const Verdict& v) {
   entry.headroom = 1 - v.used();
 }
 
+bool has_fewest(const Entry& e, std::size_t pool) {
+  const std::vector<int>& n = e.deployment.instances;
+  const int fewer = n[pool] - 1;
+  return fewer <= int(e.need[pool] * kHopeless) || std::ranges::any_of(e.missed, [&](const Missed& m) {
+           bool others = true;
+           for (std::size_t p = 0; p < n.size(); ++p) others = others && (p == pool || m.instances[p] >= n[p]);
+           return others && m.instances[pool] == fewer;
+         });
+}
+
 bool minimise(const Plan& plan, Entry& entry, double cheapest, const Terms& terms) {
   if (!entry.unit.empty()) return minimise_in_ratio(plan, entry, cheapest, terms);
   Trials trials(plan, entry, terms);
@@ -198,6 +234,8 @@ bool minimise(const Plan& plan, Entry& entry, double cheapest, const Terms& term
   }
   entry.deployment.instances = n;
   take(entry, trials(n));
+  for (Missed& m : entry.missed)
+    for (std::size_t p = 0; p < n.size(); ++p) m.instances[p] = std::min(m.instances[p], n[p]);
   const Missed* fewer = trials.nearest(n);
   entry.reason = fewer != nullptr ? fewer_text(entry.deployment, *fewer) : text_of(*tightest(trials(n).standings));
   return true;

@@ -61,19 +61,24 @@ void settle(const Plan& plan, Entry& e) {
 }
 }  // namespace
 
-bool settle(const Plan& plan, Search& s, int jobs) {
+bool settle(const Plan& plan, Search& s, int jobs, const std::vector<std::function<void()>>& also) {
   const auto least = [&] {
     const std::vector<std::size_t> all = contenders(s);
     return all.empty() ? 1e300 : cost(s, all.front());
   };
   const double before = least();
+  std::vector<std::function<void()>> others = also;
   for (;;) {
     std::vector<Entry*> open;
     for (const std::size_t i : contenders(s))
       if (!s.entries[i].settled) open.push_back(&s.entries[i]);
-    if (open.empty()) break;
-    runs::run_all("longer windows", open.size(), jobs, [&](std::size_t k) { settle(plan, *open[k]); });
+    if (open.empty() && others.empty()) break;
+    runs::run_all("longer windows", open.size() + others.size(), jobs, [&](std::size_t k) {
+      if (k < open.size()) return settle(plan, *open[k]);
+      others[k - open.size()]();
+    });
     stop_if_interrupted();
+    others.clear();
   }
   return least() > before;
 }

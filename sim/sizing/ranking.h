@@ -1,12 +1,16 @@
 // The best few under several seeds, the same for all: their order, and where it is no more than chance.
 #pragma once
+#include <functional>
+#include <vector>
+
 #include "sizing/search.h"
 
 namespace moesim::sizing {
 
 /// The best few, judged on windows twice as long, until none of them falls.  True if the cheapest is dearer then, or
 /// none is left.
-bool settle(const Plan& plan, Search& search, int jobs);
+/// also: of other entries, to be done meanwhile.
+bool settle(const Plan& plan, Search& search, int jobs, const std::vector<std::function<void()>>& also = {});
 
 /// Chooses among the cheapest and its nearest rivals: by cost, of equals by headroom, the mean over the plan's seeds.
 /// Fills `s.ranking` and `s.winner`; nothing if no candidate meets the targets.  Entries keep their figures, which are

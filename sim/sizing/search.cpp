@@ -129,6 +129,14 @@ void add_pair(const Plan& plan, const Proposal* prompts, const Proposal* answers
     out.push_back(in_ratio(entry_of(plan, {prompts, answers}), ratio));
 }
 
+/// How much of what its pools can carry the load takes, all of them: of two that are alike in all else, the one that is
+/// less full has more room for load.
+double fullness(const Entry& e) {
+  double out = 0;
+  for (std::size_t p = 0; p < e.need.size(); ++p) out += e.need[p] / e.deployment.instances[p];
+  return out;
+}
+
 /// Pools of prompts need pools of answers beside them, and the other way.
 void drop_lonely(std::vector<Proposal>& all, const std::vector<const Proposal*>& lonely, std::string_view other) {
   for (Proposal& p : all)
@@ -151,7 +159,7 @@ std::vector<Entry> combine(const Plan& plan, std::vector<Proposal>& proposals) {
           if (p->design.variant == d->design.variant) add_pair(plan, p, d, out);
     }
   std::ranges::stable_sort(out, {}, [](const Entry& e) {
-    return std::tuple(e.estimate, e.deployment.gpus(), e.loaded.used, e.loaded.tpot);
+    return std::tuple(e.estimate, e.deployment.gpus(), e.loaded.used, e.loaded.tpot, fullness(e));
   });
   return out;
 }
@@ -189,8 +197,8 @@ Search search(const Plan& plan, int jobs, Shard shard) {
   if (shard.of > 1) return s;
   // What falls on a longer window or on other seeds makes room for what cost too much beside it.
   for (bool ranked = false; !ranked;) {
-    while (settle(plan, s, jobs)) race(plan, part_of(s.entries, shard), jobs);
-    race_front(plan, s, jobs);
+    while (settle(plan, s, jobs, front_tasks(plan, s))) race(plan, part_of(s.entries, shard), jobs);
+    mark_front(s.entries);
     ranked = rank(plan, s, jobs);
     if (!ranked) race(plan, part_of(s.entries, shard), jobs);
   }

@@ -2,6 +2,7 @@
 // simulation.
 #pragma once
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,15 +29,19 @@ enum class Fell {
   size,   // the least of it is more than may be had or paid
   far,    // what may be had is far from enough
   cost,   // something cheaper does
+  equal,  // something as cheap does, and this could leave no more of its tightest target
   seeds,  // it misses the targets on most seeds
 };
 
 /// Instances of each pool that are not enough.
 struct Missed {
   std::vector<int> instances;
-  std::string what;  // they miss
-  double used = 0;   // share of the tightest target
+  std::string what;      // they miss
+  double used = 0;       // share of the tightest target
+  std::string beside{};  // the other pool, where that was another one
 };
+/// Instances of a pool in such a miss, where no number of them helps.
+constexpr int kHowever = 1 << 30;
 
 /// A deployment on its way through the search.
 struct Entry {
@@ -116,13 +121,20 @@ inline bool holds(const Entry& e) { return e.fate == Fate::meets || e.fate == Fa
 std::size_t pool_at_fault(const Deployment& deployment, const Standing& missed, const Figures& figures);
 /// Takes over what was found of these very instances, and what binds them.
 void take(Entry& entry, const Verdict& verdict);
+/// Of a pool, what is too few beside one other is too few beside any: where a deployment with that pool meets the
+/// targets and with fewer of it misses them by far, the entry begins with more.
+void learn(Entry& entry, const std::vector<Entry*>& all);
 /// Simulates, cheapest first, what was not and can be worth it.
 void race(const Plan& plan, const std::vector<Entry*>& entries, int jobs);
-/// Dearer deployments that are faster in closed form, and the best of each kind of node: some are simulated as well.
-void race_front(const Plan& plan, Search& search, int jobs);
+/// Simulations of dearer deployments that are faster in closed form, and of the best of each kind of node.
+std::vector<std::function<void()>> front_tasks(const Plan& plan, Search& search);
+/// Says which ones nobody beats in cost and speed at once.
+void mark_front(std::vector<Entry>& entries);
 /// Fewest instances, from the entry's own on, that meet all targets under this load and length; false if there are none
 /// within what may be had, and then the reason is noted.
 /// cheapest: USD/h; an entry that costs more is given up.
 /// terms: what they are judged under, but for the end to end time, which is the entry's.
 bool minimise(const Plan& plan, Entry& entry, double cheapest = 1e300, const Terms& terms = {});
+/// Whether one instance less of the pool, and no fewer of the other, is known to be too few.
+bool has_fewest(const Entry& entry, std::size_t pool);
 }  // namespace moesim::sizing

@@ -52,20 +52,20 @@ class Capacity {
     bisect(low, high, kShort, kSteps / 8);
     return decide(low, high);
   }
-  /// Of what carries `from` and with an instance more should carry more: `from` itself if no eighth more shows.  Short
-  /// windows say little here: what has more room takes longer to fill.
+  /// Of what carries `from` and with an instance more should carry more, to an eighth: `from` itself if no eighth more
+  /// shows.  Short windows say little here: what has more room takes longer to fill.
   int find_beyond(int from) {
     const int least = from + 2 * width(from);
     if (least > kMost || !meets(least, kLong)) return from;
     int low = least, high = std::min(low + 2 * width(low), kMost);
     bracket(low, high, kLong, 2 * width(low));
-    bisect(low, high, kLong, width(low));
+    bisect(low, high, kLong, 2 * width(low));
     return low;
   }
   static double load_of(int step) { return step < kLeast ? 0 : 1 + double(step) / kSteps; }
 
  private:
-  static constexpr double kShort = 1, kLong = 4, kFar = 1.4;                    // as verdicts are decided (verdict.cpp)
+  static constexpr double kShort = 1, kLong = 4;                                // as verdicts are decided (verdict.cpp)
   static int width(int step) { return std::max(1, (kSteps + step) / kSteps); }  // in which it is looked for
 
   struct Seen {
@@ -105,9 +105,9 @@ class Capacity {
       (meets(middle, stretch) ? low : high) = middle;
     }
   }
-  /// On long windows, between a load that short ones meet and one that they do not.
+  /// On long windows, between a load that short ones meet and one that they do not.  The lower one first: short windows
+  /// say too much rather than too little.
   int decide(int low, int high) {
-    bisect(low, high, kLong, width(low));
     if (!meets(low, kLong) || !is_decided(high)) bracket(low, high, kLong, width(low));
     bisect(low, high, kLong, width(low));
     return low;
@@ -178,7 +178,7 @@ std::vector<Task> changed_plans(const Plan& plan, const Entry& winner) {
 std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, const std::function<void()>& also) {
   const std::vector<Task> changed = changed_plans(plan, winner);
   // How much load it carries takes longest, many simulations one after the other, and what an instance more carries is
-  // looked for from there on: it begins first, so that whoever waits for it waits for one that runs.
+  // looked for from there on: it begins first, and goes on with the pool that answers.
   std::promise<int> carried;
   const std::shared_future<int> step = carried.get_future().share();
   std::vector<Task> tasks{[&] {
@@ -194,10 +194,11 @@ std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, con
   for (std::size_t p = 0; p < pools; ++p)
     tasks.push_back([&plan, &winner, step, p] { return with_more(plan, winner, p, step.get()); });
   std::vector<Variation> out(tasks.size());
-  runs::run_all("variations of the plan", tasks.size() + besides, jobs, [&](std::size_t k) {
+  runs::run_all("variations of the plan", tasks.size() - 1 + besides, jobs, [&](std::size_t k) {
     if (k > 0 && k <= besides) return also();
     const std::size_t task = k == 0 ? 0 : k - besides;
     out[task] = tasks[task]();
+    if (task == 0) out.back() = tasks.back()();
   });
   stop_if_interrupted();
   // Shown after what the plan could be.

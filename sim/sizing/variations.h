@@ -20,7 +20,7 @@ struct Variation {
 /// pool an instance larger (then `what` says how much more load that carries).
 /// also: something else to be done meanwhile, on one of the threads.
 std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, const std::function<void()>& also = {});
-/// The largest load, times the plan's, under which the deployment meets all targets, to a 32nd of the plan's (of
+/// The largest load, times the plan's, under which the deployment meets all targets, to a 16th of the plan's (of
 /// itself from there on), judged on the longest windows; 0: none.
 /// entry: whose closed form says how long requests take.
 double capacity(const Plan& plan, const Entry& entry, const Deployment& deployment);

@@ -4,9 +4,6 @@
 
 namespace moesim::sizing {
 namespace {
-// assumed: figures of the shortest window are within this factor of those of ever longer ones; percentiles of lengths
-// that vary as much as their mean move by a third where the share beyond them moves by two of its deviations
-constexpr double kFar = 1.4;
 constexpr double kMostStretch = 4;
 
 /// Whether a longer window could say otherwise.  Of requests that pile up, latencies only grow.

@@ -17,6 +17,10 @@ struct Verdict {
   double used() const { return standings.empty() ? 0 : tightest(standings)->used(); }
 };
 
+// assumed: figures of the shortest window are within this factor of those of ever longer ones; percentiles of lengths
+// that vary as much as their mean move by a third where the share beyond them moves by two of its deviations
+constexpr double kFar = 1.4;
+
 /// What is judged: under which load and lengths, times the plan's, on a window how many times the shortest.
 struct Terms {
   double end_to_end = 0;  // s, of a request in closed form

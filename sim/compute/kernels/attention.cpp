@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "compute/kernels/equations.h"
 
@@ -71,6 +72,23 @@ double backward_seconds(const AttentionBackward& a, const AttentionEquation& e, 
          memory_seconds(before, memory, {}, on) + memory_seconds(after, memory, {}, on);
 }
 
+namespace {
+// The less of both pairs joined, the second with what it takes besides.  Joined they take no less than the longer of
+// them does, which often says that one of the two need not be worked out.
+double quicker(std::pair<double, double> whole, std::pair<double, double> split, double partial, double combine,
+               double overlap) {
+  const auto least = [](const std::pair<double, double>& p) { return std::max(p.first, p.second); };
+  const auto together = [&](const std::pair<double, double>& p) { return joined(p.first, p.second, overlap); };
+  const auto after = [&](double seconds) { return seconds + partial + combine; };
+  if (least(whole) >= after(least(split))) {
+    const double cut = after(together(split));
+    return cut <= least(whole) ? cut : std::min(together(whole), cut);
+  }
+  const double uncut = together(whole);
+  return uncut <= after(least(split)) ? uncut : std::min(uncut, after(together(split)));
+}
+}  // namespace
+
 // A sequence whole on one SM, or split into chunks over all SMs and joined by a second kernel that reads the parts'
 // FP32 results, whichever is faster.  Heads that share keys fill tiles of `rows` rows.
 double decode_seconds(const AttentionDecode& a, const AttentionEquation& e, const Machine& on) {
@@ -86,13 +104,12 @@ double decode_seconds(const AttentionDecode& a, const AttentionEquation& e, cons
   const double drawn =  // seconds one SM takes to read a key
       e.draw > 0 ? double(cached_token_bytes(h, a.cache).v) / h.kv_heads / (on.hbm_per_sm * e.hbm * e.draw) : 0;
   const double longest = double(w.longest) * key;
-  const double whole = joined(std::max(each, longest), std::max(traffic, double(w.longest) * drawn), e.overlap);
   const double parts = std::min(on.sms / on.fill, row_tiles * double(w.keys) / e.chunk) / row_tiles;
   const double partial = parts * sharing * h.kv_heads * h.v_dim * 8 / rate;  // written and read
   const double shortest = std::min(double(w.longest), e.chunk);
-  const double split =
-      joined(std::max(each, std::min(longest, e.chunk * key)), std::max(traffic, shortest * drawn), e.overlap);
-  return seconds(e.launch) + odd_width_seconds(h, e) + std::min(whole, split + partial + seconds(e.combine)) +
+  const std::pair whole{std::max(each, longest), std::max(traffic, double(w.longest) * drawn)},
+      split{std::max(each, std::min(longest, e.chunk * key)), std::max(traffic, shortest * drawn)};
+  return seconds(e.launch) + odd_width_seconds(h, e) + quicker(whole, split, partial, seconds(e.combine), e.overlap) +
          seconds(e.tile);
 }
 }  // namespace moesim::compute
