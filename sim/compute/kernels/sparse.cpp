@@ -51,8 +51,8 @@ double top_k_seconds(const IndexTopK& t, const SparseEquation& e, const Machine&
   return seconds(e.top_launch) + std::max({double(bytes_of(t).v) / (on.hbm * e.top_hbm), each / on.sms, longest});
 }
 
-// However few heads a GPU has on one key, the kernel computes whole units, and walks as many keys as may be picked.  Keys that
-// several queries picked come from the L2 cache.
+// However few heads a GPU has on one key, the kernel computes whole units, and walks as many keys as may be picked.
+// Keys that several queries picked come from the L2 cache.
 double sparse_seconds(const SparsePrefill& a, const SparseEquation& e, const Machine& on) {
   const bool fp8 = a.cache == spec::Dtype::fp8;
   const double block = fp8 ? e.fp8_heads : e.attend_heads, share = fp8 ? e.fp8_tensor : e.attend_tensor,
