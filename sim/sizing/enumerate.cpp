@@ -22,10 +22,6 @@ struct Family {
   std::string refused;
 };
 
-std::vector<int> or_else(const std::vector<int>& asked, std::vector<int> usual) {
-  return asked.empty() ? usual : asked;
-}
-
 /// Slots of experts that a plan's redundancy comes to on so many GPUs.
 std::vector<int> slot_counts(const Plan& plan, int gpus) {
   if (!plan.model.moe) return {0};

@@ -5,11 +5,11 @@
 #include <algorithm>
 
 namespace moesim::sizing {
-namespace {
-std::vector<int> or_else(const std::vector<int>& asked, std::vector<int> usual) {
+std::vector<int> or_else(const std::vector<int>& asked, const std::vector<int>& usual) {
   return asked.empty() ? usual : asked;
 }
 
+namespace {
 std::vector<int> tensor_degrees(const Plan& plan, const PricedNode& node) {
   std::vector<int> out;
   for (int t = 1; t <= node.node.gpus; t *= 2)

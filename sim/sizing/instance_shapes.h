@@ -13,6 +13,9 @@ struct InstanceShape {
   std::string obstacle{};  // "layout: ..."; "": none
 };
 
+/// What a plan asks for, or else what is usual.
+std::vector<int> or_else(const std::vector<int>& asked, const std::vector<int>& usual);
+
 /// All that a plan's degrees, or those left to the search, come to; in a fixed order.
 std::vector<InstanceShape> instance_shapes(const Plan& plan, const PricedNode& node);
 }  // namespace moesim::sizing

@@ -12,9 +12,9 @@
 namespace moesim::sizing {
 namespace {
 /// Simulates numbers of units once each.
-class Tried {
+class TriedCount {
  public:
-  Tried(const Plan& plan, Entry& entry, Terms terms) : plan_(plan), entry_(entry), terms_(terms) {
+  TriedCount(const Plan& plan, Entry& entry, Terms terms) : plan_(plan), entry_(entry), terms_(terms) {
     terms_.end_to_end = end_to_end(plan, entry);
   }
   const Verdict& operator()(int times) {
@@ -52,7 +52,7 @@ std::string too_much(const Plan& plan, Entry& entry, int times, double cheapest)
 
 /// The first number of units, from `times` on by half as many more each time, that meets the targets; 0: none that may
 /// be had, and then `times` is the last one tried.
-int grown(const Plan& plan, Entry& entry, Tried& tried, int& times, double cheapest) {
+int grown(const Plan& plan, Entry& entry, TriedCount& tried, int& times, double cheapest) {
   constexpr int kMostSteps = 12;
   for (int step = 0; step < kMostSteps; ++step) {
     if (tried(times).met) return times;
@@ -97,7 +97,7 @@ Entry in_ratio(Entry entry, const PoolRatio& ratio) {
 }
 
 bool minimise_in_ratio(const Plan& plan, Entry& entry, double cheapest, const Terms& terms) {
-  Tried tried(plan, entry, terms);
+  TriedCount tried(plan, entry, terms);
   int times = times_unit(entry);
   entry.fell = Fell::no;
   try {
