@@ -60,6 +60,8 @@ constexpr MetricDefinition kRequests[] = {
     {"open_growth", "", "", less, "run",
      "growth of the requests under way from the third quarter of the time in which they arrive to its last, over the "
      "arrivals in a quarter"},
+    {"open_growth_deviations", "", "", less, "run",
+     "the same growth over 1 + root of the requests under way, by which a steady number of them varies"},
     {"concurrency", "", "", neither, "run", "requests under way, mean over the window"},
     {"max_concurrent_requests", "", "", neither, "run", "most requests under way at any moment of the run"},
     {"request_rate", "", "requests/s", neither, "run", "arrivals in the window over its length"},

@@ -54,6 +54,17 @@ double rejected_of_load(results::Results& r, const Plan& plan, const Trial& tria
   return double(rows.integer(0));
 }
 
+// assumed: by more than this requests under way grow by chance in one window of forty.
+constexpr double kDoubt = 2;
+
+/// Where a hundredth more come than are served, latencies look fast for minutes.  Two signs tell, each of which may err
+/// alone: more than the pools' closed form can serve, and a growth that is hardly chance.
+void take_growth(const results::Results& r, Figures& out) {
+  const bool grows = value_at(r, "open_growth_deviations") > kDoubt, overloaded = value_at(r, "load") > 1;
+  if (value_at(r, "steady") == 0 || (grows && overloaded)) out.piled_up = value_at(r, "open_growth");
+  out.doubtful = out.piled_up == 0 && (grows || overloaded);
+}
+
 void take_economy(const results::Results& r, Figures& out) {
   out.gpus = value_at(r, "gpus");
   out.tokens_per_gpu = value_at(r, "tokens_per_gpu_second");
@@ -98,7 +109,7 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
     worst(out.kernels.borrowed_median, "kernel_error_borrowed_median");
     worst(out.kernels.borrowed_p90, "kernel_error_borrowed_p90");
   }
-  if (may_pile_up(plan, trial) && value_at(r, "steady") == 0) out.piled_up = value_at(r, "open_growth");
+  if (may_pile_up(plan, trial)) take_growth(r, out);
   take_economy(r, out);
   out.warnings = warnings_of(r);
   if (plan.book != nullptr) plan.book->add(text, plan.seed, out);

@@ -4,11 +4,15 @@
 
 namespace moesim::sizing {
 namespace {
-constexpr double kMostStretch = 4;
+constexpr double kMostStretch = 4, kMostInDoubt = 8;
+
+/// Whether requests may be piling up, slowly.
+bool is_doubtful(const Verdict& v) { return v.figures.doubtful && v.used() <= kFar; }
 
 /// Whether a longer window could say otherwise.  Of requests that pile up, latencies only grow.
 bool is_decided(const Verdict& v) {
   const double used = v.used();
+  if (is_doubtful(v)) return false;
   return used > kFar || used < 1 / kFar || (v.figures.piled_up > 0 && tightest(v.standings)->target != "served");
 }
 }  // namespace
@@ -28,7 +32,7 @@ Verdict judge_once(const Plan& plan, const Deployment& d, const Terms& q) {
 Verdict judge(const Plan& plan, const Deployment& d, const Terms& asked) {
   Terms q = asked;
   Verdict out = judge_once(plan, d, q);
-  while (!is_decided(out) && q.stretch < kMostStretch) {
+  while (!is_decided(out) && q.stretch < (is_doubtful(out) ? kMostInDoubt : kMostStretch)) {
     q.stretch *= 2;
     if (trial_for(plan, q.end_to_end * q.length, q.stretch, q.load).duration == out.trial.duration)
       break;  // the plan's limit
@@ -36,7 +40,7 @@ Verdict judge(const Plan& plan, const Deployment& d, const Terms& asked) {
     longer.trials += out.trials;
     const bool same = longer.met == out.met;
     out = std::move(longer);
-    if (same) break;
+    if (same && !is_doubtful(out)) break;
   }
   return out;
 }

@@ -171,7 +171,8 @@ Steadiness steadiness(const Window& w) {
   if (!(w.arriving > 0)) return out;  // all at once
   const double grown = w.open_last - w.open_before;
   out.growth = ratio(4 * grown, double(w.flow.arrived));
-  const bool chance = grown <= kDeviations * (std::sqrt(w.open_before) + 1),
+  out.deviations = grown / (std::sqrt(w.open_before) + 1);
+  const bool chance = out.deviations <= kDeviations,
              little = grown <= kLeastGrowth * w.open_before && out.growth <= kLeastGrowth;
   out.steady = chance || little;
   out.saturated = !out.steady && w.waiting_last - w.waiting_before > grown / 2;

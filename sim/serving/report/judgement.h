@@ -14,6 +14,7 @@ struct Steadiness {
   bool steady = true;
   bool saturated = false;  ///< not steady, and most of those that piled up wait
   double growth = 0;       ///< share of the arrivals in that time that piled up
+  double deviations = 0;   ///< the same in standard deviations of chance; negative where fewer were there
 };
 Steadiness steadiness(const Window& window);
 

@@ -69,6 +69,7 @@ void report_rates(results::Results& results, const Service& service, const Workl
   results.metric("window_end", seconds(w.until), "s");
   results.metric("steady", steady.steady, "");
   results.metric("open_growth", steady.growth, "");
+  results.metric("open_growth_deviations", steady.deviations, "");
   results.metric("request_rate", arrivals, "requests/s");
   results.metric("request_throughput", ratio(double(w.flow.ended), w.length()), "requests/s");
   results.metric("goodput", goodput, "requests/s");

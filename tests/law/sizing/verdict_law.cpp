@@ -65,6 +65,26 @@ TEST(Verdict, TakesLongerWhereItIsClose) {
   EXPECT_EQ(judge(plan, d, terms).trials, 1);
 }
 
+/// Ten instances of 4 x 64 requests, each of 100 tokens in some 33 ms, serve 776 a second of 800 that come: their
+/// latencies are fast for minutes, and they are too few.
+TEST(Verdict, OfALoadALittleOverWhatIsServedIsFoundOutByALongerWindow) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.file("plan.yaml")) << "title: T\nmodel: mixtral-8x7b\nseed: 1\nsize:\n  workload: {kind: "
+                                             "poisson, rate: 800, input: {kind: fixed, mean: "
+                                             "500}, output: {kind: fixed, mean: 100}}\n  targets: {ttft_p90: 3 s, "
+                                             "tpot_p90: 80 ms}\n  candidates:\n    nodes: "
+                                             "[{node: hgx-h100, nodes: 8}]\n";
+  const Plan plan = read_plan(folder.file("plan.yaml"), {}, {});
+  const PoolDesign design{.role = serving::Role::both, .data = 4, .slots = 8, .batch = 64, .tokens = 2048};
+  const Deployment ten{&plan.nodes[0], "vllm", {design}, {10}}, eleven{&plan.nodes[0], "vllm", {design}, {11}};
+  const Terms terms{.end_to_end = 3.5};
+  const Verdict few = judge(plan, ten, terms), enough = judge(plan, eleven, terms);
+  EXPECT_FALSE(few.met) << few.figures.latency[latency_index("ttft_p90")];
+  EXPECT_GT(few.stretch, 1);
+  EXPECT_TRUE(enough.met);
+  EXPECT_LT(enough.figures.latency[latency_index("ttft_p90")], 0.5);
+}
+
 /// Twice what an instance can do piles up, whatever its latencies are bounded by, and is not served.
 TEST(Verdict, OfRequestsThatPileUpIsThatTheyAreNotServed) {
   const TemporaryFolder folder;
