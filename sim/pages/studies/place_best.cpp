@@ -87,7 +87,7 @@ void add_best(Page& page, const Facts& f, const std::optional<Best>& best, const
                                         : apart(even(best->balance), even(other),
                                                 html("; {} reaches {}", first.plan_name(), even(other)), html("")));
   add_mean(page, f, *best, plans, "Balance of the best plan", "balancedness", "mean/max");
-  add_mean(page, f, *best, plans, "Gap to the bound", "gap_to_bound", "of the slowest GPU");
+  add_mean(page, f, *best, plans, "Gap to the bound", "gap_to_bound", "that the slowest GPU has above it");
   add_mean(page, f, *best, plans, "Nodes a token visits", "nodes_per_token", "");
   if (!(f.value("cost_per_hour") > 0))
     add_key(page, f, "Hottest expert", "expert_load_max_over_mean", "x its layer's mean");

@@ -44,6 +44,24 @@ std::string why_chosen(const Rows& all, const Queries& q) {
   return out + ". ";
 }
 
+/// Whether the answer gives a user more than all that meets the targets and costs as much or less.
+bool answer_on_front(const Rows& all) {
+  std::size_t answer = 0;
+  while (answer < all.size() && all.text(answer, kFate) != "chosen") ++answer;
+  if (answer == all.size()) return true;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (i != answer && meets_targets(all, i) && all.number(i, kCost) <= all.number(answer, kCost) * (1 + 1e-9) &&
+        all.number(i, kUserRate) > all.number(answer, kUserRate))
+      return false;
+  return true;
+}
+std::size_t on_front(const Rows& all) {
+  std::size_t out = 0;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    out += all.text(i, kFate) == "front" || (all.text(i, kFate) == "chosen" && answer_on_front(all));
+  return out;
+}
+
 /// Where the targets lie: what a user gets while TPOT is what it may be.
 std::vector<Guide> user_targets(const Facts& f) {
   std::vector<Guide> out;
@@ -61,7 +79,7 @@ void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   s.x_name = "a user", s.x_unit = "tokens/s", s.y_name = "a GPU, prompts and answers", s.y_unit = "tokens/s";
   s.at_x = user_targets(f);
   s.joined = false;  // the front is of prices
-  std::size_t fit = 0, front = 0;
+  std::size_t fit = 0, front = on_front(all), tried = 0;
   for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
     const std::string& fate = all.text(i, kFate);
     const Scatter::Look look = fate == "chosen"  ? Scatter::Look::chosen
@@ -69,7 +87,7 @@ void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
                                : fate == "meets" ? Scatter::Look::other
                                                  : Scatter::Look::rejected;
     fit += look != Scatter::Look::rejected;
-    front += look == Scatter::Look::chosen || look == Scatter::Look::front;
+    tried += all.number(i, kSimulations) > 0;
     s.dots.push_back({all.number(i, kUserRate), all.number(i, kGpuRate),
                       all.text(i, kDeployment) + ", " + all.text(i, kNode),
                       fate + (all.text(i, kReason).empty() ? "" : ": " + all.text(i, kReason)),
@@ -79,9 +97,12 @@ void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   Section section;
   section.id = "front";
   section.question = "Which deployments are worth considering?";
-  section.answer =
-      html("{} of {} deployments meet the targets, and {} of these {} cheaper or faster a user than all others", fit,
-           brief(double(all.size())), strong(fmt::to_string(front)), front == 1 ? "is" : "are");
+  section.answer = html("{} of {} simulated deployments meet the targets", fit, brief(double(tried)));
+  if (fit > 0)
+    section.answer +=
+        html(", and {}{} of these {} cheaper or faster a user than all others", strong(fmt::to_string(front)),
+             answer_on_front(all) ? "" : ", but not the answer,", front == 1 ? "is" : "are");
+  if (tried < s.dots.size()) section.answer += html("; {} were not simulated", brief(double(s.dots.size() - tried)));
   section.above = key_html({{"the answer", "fa"},
                             {"front: nothing is cheaper and faster a user", "ring"},
                             {"meets the targets", "fr"},

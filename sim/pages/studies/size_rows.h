@@ -22,7 +22,10 @@ enum Column {
   kFate,
   kReason,
   kTtft,
-  kTpot
+  kTpot,
+  kMetShare,
+  kHeadroom,
+  kSimulations
 };
 
 /// "3.40 USD/h"; "" for what is no number.

@@ -71,7 +71,8 @@ void add_errors(Page& page, const Rows& all, const Queries& q) {
   const std::string from = fmt::format("{:+.1f} %", 100 * low), to = fmt::format("{:+.1f} %", 100 * high);
   s.answer = apart(from, to, html("Errors go from {} to {}", bad(from), bad(to)), html("The error is {}", bad(from)));
   if (known > 0)
-    s.answer += html("; {} of {} are nearer than nine of ten of their single kernels{}", strong(fmt::to_string(inside)),
+    s.answer += html("; {} of {} are within what nine of ten of their single kernels are within{}",
+                     strong(fmt::to_string(inside)),
                      known == all.size() ? fmt::format("all {} figures", known)
                                          : fmt::format("the {} figures whose kernels were measured", known),
                      known == all.size() ? "" : fmt::format("; the other {} have no such band", all.size() - known));

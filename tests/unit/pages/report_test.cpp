@@ -155,7 +155,7 @@ TEST_F(ReportTest, ShowsPublishedFiguresBesideSimulatedOnes) {
   const std::string page = report_page(file("v.db"));
   EXPECT_NE(page.find("Of 3 published figures half are met within <span class=\"sim\">5.0 %</span>"),
             std::string::npos);
-  EXPECT_NE(page.find("2</span> of all 3 figures are nearer than nine of ten of their single kernels"),
+  EXPECT_NE(page.find("2</span> of all 3 figures are within what nine of ten of their single kernels are within"),
             std::string::npos);
   EXPECT_NE(page.find("data-value=\"0.2\""), std::string::npos) << "the worst";
   EXPECT_NE(page.find("How far off it may be"), std::string::npos);
