@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "core/config.h"
 #include "pages/studies/studies.h"
@@ -62,6 +63,22 @@ Facts sweep_facts(const results::Database& db) {
       out.seed += ", ...";
   return out;
 }
+bool has_figures(const results::Database& db) {
+  return db.has_table("metric") && db.value("SELECT 1 FROM metric LIMIT 1");
+}
+
+/// Why no point of a sweep can be shown.
+std::string no_points(const results::Database& db) {
+  const auto number = [&](const char* sql) { return std::atoll(db.value(sql).value_or("0").c_str()); };
+  const long long tried = number("SELECT count(DISTINCT point) FROM sweep_point"),
+                  all = number("SELECT max(points) FROM sweep");
+  if (tried == 0) return "was interrupted before any of its points was done; moesim sweep --resume goes on";
+  if (tried >= all) return "none of its points could run; table sweep_point says why";
+  return fmt::format(
+      "none of the {} of its {} points that were tried could run, table sweep_point says why; moesim sweep --resume "
+      "tries the others",
+      tried, all);
+}
 }  // namespace
 
 std::string report_page(const std::string& database) {
@@ -71,15 +88,10 @@ std::string report_page(const std::string& database) {
     const Page page = trace_page(database, facts);
     return page_html(page, facts);
   }
-  results::check_results(db);
+  results::check_results(db, has_figures(db));  // a run without any is refused below, in one line
   check_tables(db);
   if (db.value("SELECT count(*) FROM sweep").value_or("0") != "0") {
-    if (!db.value("SELECT 1 FROM run LIMIT 1"))
-      throw ConfigError(
-          fmt::format("{}: {}", database,
-                      db.value("SELECT 1 FROM sweep_point LIMIT 1")
-                          ? "none of its points could run; table sweep_point says why"
-                          : "was interrupted before any of its points was done; moesim sweep --resume goes on"));
+    if (!db.value("SELECT 1 FROM run LIMIT 1")) throw ConfigError(fmt::format("{}: {}", database, no_points(db)));
     const Facts sweep = sweep_facts(db);
     return page_html(sweep_page(sweep, db), sweep);
   }

@@ -143,20 +143,21 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::size_t numbe
     }
   }
 }
-/// The plan with the least gap, mean over what it is scored on: its row on its own load, else its first.
+/// The plan that is the most even, mean over what it is scored on: its row on its own load, else its first.  Gaps to
+/// the bound do not compare plans with different numbers of slots: the bound of few slots is low, and so is nearer.
 std::size_t best_row(const std::vector<PlaceRow>& rows) {
   std::size_t best = 0;
-  double least = std::numeric_limits<double>::infinity();
+  double most = -1;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     double sum = 0;
     std::size_t count = 0, shown = i;
     for (std::size_t j = 0; j < rows.size(); ++j) {
       if (rows[j].maps != rows[i].maps) continue;
-      sum += rows[j].score.gap;
+      sum += rows[j].score.balancedness;
       ++count;
       if (rows[j].own && !rows[shown].own) shown = j;
     }
-    if (sum / double(count) < least) least = sum / double(count), best = shown;
+    if (sum / double(count) > most) most = sum / double(count), best = shown;
   }
   return best;
 }

@@ -119,8 +119,8 @@ struct PlaceResult {
   std::vector<NotApplied> not_applied;
   std::vector<std::string> notes;                        // what a reader must know to read the figures
   std::optional<compute::KernelCosts::Summary> kernels;  // where times of layers and steps come from
-  std::size_t best = 0;  // of the plan with the least gap to the bound, mean over what it is scored on: its
-                         // row on what it was planned from, else its first
+  std::size_t best = 0;  // of the plan that is the most even, mean over what it is scored on: its row on what it was
+                         // planned from, else its first
 };
 
 /// Weights of one routed expert in one layer, as released.
@@ -153,6 +153,6 @@ placement::ModelPlacement placement_of(const PlaceOptions& options, const PlaceR
 /// Of every plan and score: equal comparisons have equal ones.
 std::uint64_t fingerprint_of(const PlaceResult& result);
 /// Metrics (scope run: the best; scope `placement:STRATEGY...`: each), rows of the best placement and its loads,
-/// who sends to whom in the first and the most even, drift.
+/// who sends to whom in the first and the best, drift.
 void store(const PlaceOptions& options, const PlaceResult& result, results::Results& results);
 }  // namespace moesim::placing

@@ -19,25 +19,7 @@ std::string scope_of(const PlaceRow& r) {
   return scope;
 }
 
-/// The row of the plan that is the most even over all that it is scored on, on its own load, else on the first: with
-/// several numbers of slots another than the one nearest to its bound, which is low where slots are few.
-std::size_t most_even(const PlaceResult& result) {
-  std::size_t out = 0;
-  double most = -1;
-  for (std::size_t i = 0; i < result.rows.size(); ++i) {
-    double sum = 0;
-    std::size_t count = 0, shown = i;
-    for (std::size_t j = 0; j < result.rows.size(); ++j) {
-      if (result.rows[j].maps != result.rows[i].maps) continue;
-      sum += result.rows[j].score.balancedness, ++count;
-      if (result.rows[j].own && !result.rows[shown].own) shown = j;
-    }
-    if (sum / double(count) > most) most = sum / double(count), out = shown;
-  }
-  return out;
-}
-
-/// The best, the most even and the first always, so that before can be held against after; others in order while there
+/// The best and the first always, so that before can be held against after; others in order while there
 /// is room.
 void store_gpu_loads(const PlaceResult& result, results::Results& results) {
   std::size_t stored = 0;
@@ -45,7 +27,7 @@ void store_gpu_loads(const PlaceResult& result, results::Results& results) {
   const auto take = [&](std::size_t row) {
     if (std::ranges::find(order, row) == order.end()) order.push_back(row);
   };
-  for (const std::size_t row : {result.best, most_even(result), std::size_t{0}}) take(row);
+  for (const std::size_t row : {result.best, std::size_t{0}}) take(row);
   const std::size_t always = order.size();
   for (std::size_t i = 0; i < result.rows.size(); ++i) take(i);
   for (std::size_t place = 0; place < order.size(); ++place) {
@@ -59,11 +41,11 @@ void store_gpu_loads(const PlaceResult& result, results::Results& results) {
         results.add(results::Table::gpu_load, {scope_of(r), l.layer, gpu, l.gpus[gpu]});
   }
 }
-/// Who sends to whom, of the first and the most even: before and after.
+/// Who sends to whom, of the first and the best: before and after.
 void store_traffic(const PlaceOptions& o, const PlaceResult& result, results::Results& results) {
   constexpr int kMostPairedGpus = 160;  // 25,600 rows a plan: 1.5 MB
   const spec::GroupShape group{o.problem.gpus, o.problem.gpus_per_node()};
-  std::vector<std::size_t> shown = {most_even(result)};
+  std::vector<std::size_t> shown = {result.best};
   if (shown.front() != 0) shown.push_back(0);
   for (const std::size_t number : shown) {
     const PlaceRow& r = result.rows[number];
@@ -129,8 +111,10 @@ void store(const PlaceOptions& o, const PlaceResult& result, results::Results& r
         results.metric(fmt::format("{}_step_time", name), seconds((*phase)->step), "s", scope);
       }
     if (r.moves) results.metric("moves", *r.moves, "", scope);
-    if (r.migration.v > 0) results.metric("migration_bytes", double(r.migration.v), "B", scope);
-    if (r.migration_time.v > 0) results.metric("migration_time", seconds(r.migration_time), "s", scope);
+    const bool still = r.moves && *r.moves == 0;  // then nothing takes any bytes or time
+    if (r.migration.v > 0 || (still && o.model)) results.metric("migration_bytes", double(r.migration.v), "B", scope);
+    if (r.migration_time.v > 0 || (still && o.model && o.cluster))
+      results.metric("migration_time", seconds(r.migration_time), "s", scope);
   };
   for (const NotApplied& n : result.not_applied)
     results.add(results::Table::assumption,

@@ -187,7 +187,10 @@ int run(const RunOptions& options) {
     print_text("results in {}\n", output);
   }
   for (const std::string& f : failed) say(fmt::format("{}: {}", scenario.file, f));
-  if (end.interrupted) say(fmt::format("interrupted: {} holds what was done until then", output));
+  if (end.interrupted)
+    say(fmt::format(
+        "interrupted: {} holds {}", output,
+        results.database().value("SELECT 1 FROM metric LIMIT 1") ? "what was done until then" : "no figures yet"));
   return failed.empty() && !end.interrupted ? 0 : 1;
 }
 }  // namespace moesim::runs

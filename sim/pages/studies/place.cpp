@@ -214,7 +214,7 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const std::optio
   page.sections.push_back(std::move(s));
 }
 
-void add_all(Page& page, const std::vector<Plan>& plans, const Facts& f, const Queries& q) {
+void add_all(Page& page, const std::vector<Plan>& plans, const Queries& q) {
   DataTable t{"", {"plan"}, {}};
   std::vector<std::string> names;
   for (const Plan& p : plans)
@@ -230,12 +230,12 @@ void add_all(Page& page, const std::vector<Plan>& plans, const Facts& f, const Q
   s.id = "plans";
   s.question = "What else was tried?";
   s.answer = html("{} plans scored", plans.size());
-  for (const Plan& p : plans)
-    if (p.value("balancedness") == f.value("balancedness") && p.value("gap_to_bound") == f.value("gap_to_bound")) {
-      s.note =
-          fmt::format("The tables placement and expert_load hold {}: nearest to the bound of its slots.", p.name());
-      break;
-    }
+  // Its loads by GPU are kept first.
+  if (const Rows kept = q.db().has_table("gpu_load") ? q.rows("maps") : Rows{}; !kept.empty()) {
+    const Plan stored = plan_of(kept.text(0, 0));
+    s.note = fmt::format("The tables placement and expert_load hold {}{}.", stored.plan_name(),
+                         stored.planned.empty() ? "" : ", planned on " + stored.planned);
+  }
   s.below = html(
       "<p class=\"ctl\"><label>Only rows with <input type=\"search\" data-filter=\"all-plans\"></label> <output "
       "id=\"all-plans-n\"></output></p>{}",
@@ -279,7 +279,7 @@ Page place_page(const Facts& f, const results::Database& db) {
   add_drift(page, plans, q);
   add_migration(page, own, q);
   add_lorenz(page, q.sql("experts"), {{"", q.rows("experts")}});
-  add_all(page, plans, f, q);
+  add_all(page, plans, q);
   return page;
 }
 }  // namespace moesim::pages

@@ -55,7 +55,7 @@ bool answer_on_front(const Rows& all) {
       return false;
   return true;
 }
-std::size_t on_front(const Rows& all) {
+std::size_t front_size(const Rows& all) {
   std::size_t out = 0;
   for (std::size_t i = 0; i < all.size(); ++i)
     out += all.text(i, kFate) == "front" || (all.text(i, kFate) == "chosen" && answer_on_front(all));
@@ -79,7 +79,7 @@ void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   s.x_name = "a user", s.x_unit = "tokens/s", s.y_name = "a GPU, prompts and answers", s.y_unit = "tokens/s";
   s.at_x = user_targets(f);
   s.joined = false;  // the front is of prices
-  std::size_t fit = 0, front = on_front(all), tried = 0;
+  std::size_t fit = 0, front = front_size(all), tried = 0;
   for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
     const std::string& fate = all.text(i, kFate);
     const Scatter::Look look = fate == "chosen"  ? Scatter::Look::chosen
@@ -100,8 +100,8 @@ void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   section.answer = html("{} of {} simulated deployments meet the targets", fit, brief(double(tried)));
   if (fit > 0)
     section.answer +=
-        html(", and {}{} of these {} cheaper or faster a user than all others", strong(fmt::to_string(front)),
-             answer_on_front(all) ? "" : ", but not the answer,", front == 1 ? "is" : "are");
+        html(", and {} of these{} {} cheaper or faster a user than all others", strong(fmt::to_string(front)),
+             answer_on_front(all) ? "" : ", not the answer,", front == 1 ? "is" : "are");
   if (tried < s.dots.size()) section.answer += html("; {} were not simulated", brief(double(s.dots.size() - tried)));
   section.above = key_html({{"the answer", "fa"},
                             {"front: nothing is cheaper and faster a user", "ring"},

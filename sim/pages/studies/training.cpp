@@ -91,7 +91,8 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   s.question = "What does a step look like?";
   const Rows rows = q.db().has_table("instruction") ? q.rows("instructions") : Rows{};
   const double step = f.value("step_time");
-  if (rows.empty() || !(step > 0)) {
+  if (!(step > 0)) return;
+  if (rows.empty()) {
     s.answer = html("This database has no picture of it");
     s.note =
         "Steps of 20,000 instructions or more are not kept, nor were any before the table instruction was there. "
@@ -192,11 +193,15 @@ void add_training(Page& page, const Facts& f, const Queries& q) {
 Page training_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "training");
   Page page = begun_page(f, q, {"run"});
-  page.headline =
-      html("A step of {} tokens takes {} on {} x {}{}: {} tokens a day, {} GPU-hours per trillion tokens",
-           brief(f.value("batch_tokens")), strong(f.shown("step_time")), brief(f.value("gpus")), gpu_name(f),
-           f.value("cost_per_hour") > 0 ? fmt::format(", {} USD an hour", brief(f.value("cost_per_hour"))) : "",
-           brief(f.value("tokens_per_day")), brief(f.value("gpu_hours_per_trillion_tokens")));
+  if (!f.has("step_time"))  // and so it has no figures of one
+    page.headline = html("Interrupted before its first step ended: a step of {} tokens on {} x {}",
+                         brief(f.value("batch_tokens")), brief(f.value("gpus")), gpu_name(f));
+  else
+    page.headline =
+        html("A step of {} tokens takes {} on {} x {}{}: {} tokens a day, {} GPU-hours per trillion tokens",
+             brief(f.value("batch_tokens")), strong(f.shown("step_time")), brief(f.value("gpus")), gpu_name(f),
+             f.value("cost_per_hour") > 0 ? fmt::format(", {} USD an hour", brief(f.value("cost_per_hour"))) : "",
+             brief(f.value("tokens_per_day")), brief(f.value("gpu_hours_per_trillion_tokens")));
   add_key(page, f, "A GPU", "tokens_per_gpu_second", "");
   add_key(page, f, "MFU, BF16 peak, causal", "mfu_bf16_causal", "");
   const std::optional<double> holds = gpu_memory(f);

@@ -178,10 +178,16 @@ TEST_F(ReportTest, SaysHowFarOffBorrowedKernelsWere) {
   results::Database db = results::Database::open_existing(database);
   db.exec(
       "INSERT INTO metric VALUES (1, 'kernel_error_borrowed_median', 0.24, '', 'run'), (1, "
-      "'kernel_error_borrowed_p90', 0.509, '', 'run')");
-  db.close();
+      "'kernel_error_borrowed_p90', 0.509, '', 'run'), (1, 'kernel_time_borrowed_share', 1, '', 'run')");
   EXPECT_NE(report_page(database).find("half and nine of ten of the single kernels were within 24 % and 51 %"),
             std::string::npos);
+  db.exec(
+      "UPDATE metric SET value = 0.1 WHERE name = 'kernel_time_borrowed_share'; INSERT INTO metric VALUES (1, "
+      "'kernel_error_median', 0.09, '', 'run'), (1, 'kernel_error_p90', 0.27, '', 'run')");
+  db.close();
+  const std::string part = report_page(database);
+  EXPECT_EQ(part.find("no kernels were measured"), std::string::npos);
+  EXPECT_NE(part.find("within 9.0 % and 27 % of the equations. Of kernel time 10 % rests on"), std::string::npos);
 }
 
 TEST_F(ReportTest, RefusesWhatNoPageIsMadeOfInOneLine) {

@@ -32,6 +32,24 @@ TEST(Place, ScoresEachPlanOnAllThatWasPlannedFromIfNothingElseIsNamed) {
   EXPECT_TRUE(r.rows[r.best].own);
 }
 
+TEST(Place, TheBestIsTheMostEvenOverAllLoadsWhateverItsSlots) {
+  PlaceOptions o = small();
+  o.slots = {16, 24};
+  o.strategies = {strategy_named("contiguous"), strategy_named("eplb_global")};
+  o.planned = {counts("a", 3, 16, 1), counts("b", 3, 16, 2)};
+  const PlaceResult r = place(o);
+  const auto mean = [&](std::size_t maps) {
+    double sum = 0;
+    int count = 0;
+    for (const PlaceRow& row : r.rows)
+      if (row.maps == maps) sum += row.score.balancedness, ++count;
+    return sum / count;
+  };
+  for (const PlaceRow& row : r.rows) EXPECT_GE(mean(r.rows[r.best].maps), mean(row.maps)) << row.strategy << row.slots;
+  EXPECT_EQ(r.rows[r.best].slots, 24);
+  EXPECT_TRUE(r.rows[r.best].own);
+}
+
 TEST(Place, MakesOnePlanOfSeveralLoads) {
   PlaceOptions o = small();
   o.slots = {24};
