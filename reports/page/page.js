@@ -92,9 +92,9 @@
 
   // Charts whose marks are joined into paths are read from the table below them: where the pointer is, or by arrow keys.
   const readers = {
-    cells: (rows, heads) => ({
+    cells: (rows, heads, map) => ({
       at: (x, y) => [Math.floor(y * rows.length), Math.floor(x * (heads.length - 1))],
-      text: ([r, c]) => rows[r] && rows[r].cells[c + 1] && heads[0] + ' ' + rows[r].cells[0].textContent + ', ' + heads[c + 1] + ': ' + (rows[r].cells[c + 1].textContent || 'none'),
+      text: ([r, c]) => rows[r] && rows[r].cells[c + 1] && heads[0] + ' ' + rows[r].cells[0].textContent + ', ' + map.dataset.column + ' ' + heads[c + 1] + ': ' + (rows[r].cells[c + 1].textContent ? rows[r].cells[c + 1].textContent + map.dataset.unit : 'none'),
       box: ([r, c]) => [c, r, 1, 1],
     }),
     x: (rows, heads, map) => {
@@ -102,7 +102,7 @@
       const place = v => log ? Math.log(v / from) / Math.log(to / from) : (v - from) / (to - from);
       return {
         at: x => { let best = 0; at.forEach((v, i) => { if (Math.abs(place(v) - x) < Math.abs(place(at[best]) - x)) best = i; }); return [0, best]; },
-        text: ([, i]) => rows[i] && heads.map((h, c) => h + ' ' + (rows[i].cells[c].textContent || 'none')).join(', '),
+        text: ([, i]) => rows[i] && heads.map((h, c) => h + ' ' + (rows[i].cells[c].textContent || 'none')).join(', ') + (map.dataset.y ? ' (' + map.dataset.y + ')' : ''),
       };
     },
     pieces: (rows, heads, map) => {
@@ -110,7 +110,7 @@
       const lanes = names.map(n => rows.filter(r => r.cells[0].textContent === n));
       return {
         at: (x, y) => { const r = Math.floor(y * lanes.length), t = from + x * (to - from); return [r, (lanes[r] || []).findIndex(p => +p.cells[3].dataset.v <= t && t < +p.cells[4].dataset.v)]; },
-        text: ([r, i]) => lanes[r] && (lanes[r][i] ? heads[0] + ' ' + [...lanes[r][i].cells].map(c => c.textContent).filter(t => t).join(', ') : heads[0] + ' ' + names[r] + ': idle'),
+        text: ([r, i]) => lanes[r] && (lanes[r][i] ? heads[0] + ' ' + [...lanes[r][i].cells].map(c => c.textContent).filter(t => t).join(', ') : heads[0] + ' ' + names[r] + ': no instruction'),
       };
     },
   };

@@ -21,6 +21,9 @@ FROM metric WHERE name = 'balancedness' AND scope LIKE 'pool:%,layer:%' ORDER BY
 -- memory: what fills a GPU of each pool
 SELECT substr(scope, 6) AS pool, part, bytes FROM memory
 WHERE scope LIKE 'pool:%' AND part NOT LIKE 'buffers:%' ORDER BY scope, rowid;
+-- kv_peak: of the KV cache, the share that was in use at most
+SELECT substr(scope, 6) AS pool, value AS share FROM metric
+WHERE name = 'kv_peak' AND scope LIKE 'pool:%' AND scope NOT LIKE '%,%' ORDER BY scope;
 -- experts: load of each expert over its layer's mean
 SELECT e.layer, e.expert, e.tokens / m.mean AS load FROM expert_load e
 JOIN (SELECT layer, phase, avg(tokens) AS mean FROM expert_load GROUP BY layer, phase) m USING (layer, phase)

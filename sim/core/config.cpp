@@ -274,6 +274,12 @@ void Config::resolve(std::string_view key, std::string_view value) const {
   const std::string path = child_path(key);
   std::string shown(value);
   if (value == kKept && node_->IsMap() && has(key)) shown = at(key).is_scalar() ? at(key).text() : kGiven;
+  if (value.starts_with("[-") && node_->IsMap() && has(key) && at(key).is_list()) {  // of items read later
+    shown = "[";
+    for (const Config& item : at(key).items())
+      shown += (shown.size() > 1 ? ", " : "") + (item.is_scalar() ? item.text() : std::string("{...}"));
+    shown += "]";
+  }
   const auto [known, fresh] = document_->values.emplace(path, shown);
   // What a family or a section reads later says what was only kept until then.
   if (fresh) document_->order.push_back(path);

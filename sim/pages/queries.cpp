@@ -35,6 +35,24 @@ const std::string& Queries::sql(std::string_view name) const {
   return found->second;
 }
 
+std::string Queries::sql(std::string_view name, const std::vector<std::string>& parameters) const {
+  const std::string& text = sql(name);
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::size_t place =
+        text[i] == '?' && i + 1 < text.size() ? std::size_t(text[i + 1] - '1') : parameters.size();
+    if (place >= parameters.size()) {
+      out += text[i];
+      continue;
+    }
+    out += '\'';
+    for (const char c : parameters[place]) out += c == '\'' ? "''" : std::string(1, c);
+    out += '\'';
+    ++i;
+  }
+  return out;
+}
+
 namespace {
 results::Statement prepared(const results::Database& db, const std::string& sql,
                             const std::vector<std::string>& parameters) {

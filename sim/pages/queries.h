@@ -40,6 +40,8 @@ class Queries {
   std::vector<double> numbers(std::string_view name, const std::vector<std::string>& parameters = {}) const;
   /// The query itself.
   const std::string& sql(std::string_view name) const;
+  /// With its parameters written out, so that any client of SQLite takes it as it stands.
+  std::string sql(std::string_view name, const std::vector<std::string>& parameters) const;
   const results::Database& db() const { return *db_; }
 
   static constexpr std::size_t kMostRows = 200'000;  // of tables; a page holds far fewer

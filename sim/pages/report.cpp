@@ -79,6 +79,12 @@ std::string no_points(const results::Database& db) {
       "tries the others",
       tried, all);
 }
+/// Queries that give no row here explain nothing.
+std::string page_with_sql(Page page, const Facts& facts, const results::Database& db) {
+  for (Section& s : page.sections)
+    std::erase_if(s.sql, [&](const std::string& sql) { return !db.prepare(sql).step(); });
+  return page_html(page, facts);
+}
 }  // namespace
 
 std::string report_page(const std::string& database) {
@@ -93,7 +99,7 @@ std::string report_page(const std::string& database) {
   if (db.value("SELECT count(*) FROM sweep").value_or("0") != "0") {
     if (!db.value("SELECT 1 FROM run LIMIT 1")) throw ConfigError(fmt::format("{}: {}", database, no_points(db)));
     const Facts sweep = sweep_facts(db);
-    return page_html(sweep_page(sweep, db), sweep);
+    return page_with_sql(sweep_page(sweep, db), sweep, db);
   }
   const Facts facts = read_facts(db);
   const auto rows_in = [&](const char* table) {
@@ -102,15 +108,15 @@ std::string report_page(const std::string& database) {
   const bool mappings = rows_in("mapping"), candidates = rows_in("candidate");
   if (facts.study == "size" && !mappings && !candidates && facts.state != "complete" &&
       (rows_in("trial") || rows_in("step_trial")))
-    return page_html(unfinished_page(facts, db), facts);
+    return page_with_sql(unfinished_page(facts, db), facts, db);
   if (facts.metrics.empty() && !mappings && !candidates && !rows_in("validation"))
     throw ConfigError(fmt::format("{}: {}", database,
                                   facts.study == "size" && facts.state == "complete"
                                       ? "its plan has no deployment that can be tried; table candidate_pool says why"
                                       : "holds no figures: its run ended before there were any"));
-  if (facts.study == "size" && mappings) return page_html(mapping_page(facts, db), facts);
+  if (facts.study == "size" && mappings) return page_with_sql(mapping_page(facts, db), facts, db);
   for (const Study& s : kStudies)
-    if (s.name == facts.study) return page_html(s.page(facts, db), facts);
+    if (s.name == facts.study) return page_with_sql(s.page(facts, db), facts, db);
   throw ConfigError(fmt::format("{}: is of a study \"{}\", of which there is no page", database, facts.study));
 }
 }  // namespace moesim::pages

@@ -215,6 +215,20 @@ Estimate estimate_place(const Config& scenario, bool) {
 
 std::vector<KeyHelp> place_keys() { return keys_of<PlaceSection>(); }
 
+namespace {
+void write_assumptions(results::StudyRun& run, const PlaceOptions& o, bool own_routing) {
+  if (own_routing) placement::write_default_routing(run.results, "run", run.scenario, *o.model);
+  if (!o.cluster) return;
+  forward::write_assumptions(run.results, "run",
+                             place_setup(*o.model, o.cluster->node.gpu, compute::StepPhase::prefill));
+  run.results.add(results::Table::assumption,
+                  {"run", "steps",
+                   fmt::format("{} tokens a GPU in prefill, {} in decode with a context of {}", o.prefill_tokens,
+                               o.decode_tokens, o.context),
+                   "place.prefill_tokens, place.decode_tokens, place.context"});
+}
+}  // namespace
+
 results::StudyEnd run_place(results::StudyRun& run) {
   const PlaceSection section = read<PlaceSection>(run.scenario.at("place"));
   PlaceOptions o;
@@ -268,10 +282,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
     o.from = placement::load_placement(section.from.path,
                                        {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
   const PlaceResult result = place(o);
-  if (section.loads.empty()) placement::write_default_routing(run.results, "run", run.scenario, *o.model);
-  if (o.cluster)
-    forward::write_assumptions(run.results, "run",
-                               place_setup(*o.model, o.cluster->node.gpu, compute::StepPhase::prefill));
+  write_assumptions(run, o, section.loads.empty());
   store(o, result, run.results);
   return {fingerprint_of(result), result.rows.size(), {}, false};
 }

@@ -102,6 +102,29 @@ def check_keyboard(page):
     return problems
 
 
+def check_sql(page, database):
+    """Every query beside a chart gives rows as it stands, in any client."""
+    problems = []
+    shown = page.value("""[...document.querySelectorAll('main section')].map(s => [s.id, s.querySelectorAll('figure').length,
+        [...s.querySelectorAll(':scope > details:last-of-type pre code')].map(c => c.textContent).filter(t => t.startsWith('-- '))])""")
+    for section, charts, queries in shown:
+        if charts and not queries:
+            problems.append(f"section {section} has charts and no SQL")
+        for query in queries:
+            try:
+                if database.execute(query).fetchone() is None:
+                    problems.append(f"section {section}: no row comes of {query[:200]}")
+            except sqlite3.Error as error:
+                problems.append(f"section {section}: {error}: {query[:200]}")
+    return problems
+
+
+def check_settings(database):
+    """Every setting has its value."""
+    lines = [line for (text,) in database.execute("SELECT resolved FROM run") for line in (text or "").splitlines()]
+    return [f"a setting has no value: {line}" for line in lines if re.search(r": (-|\[-[],].*)$", line)]
+
+
 def check_timeline(page, folder):
     """Nothing is opened before the button is pressed with a file; then one site is, and is handed the file once it answers."""
     if not page.value("document.querySelector('#timeline-go') !== null"):
@@ -189,6 +212,8 @@ def check_page(page, path, database, keep):
     page.look(1280, "light")
     problems += check_keyboard(page)
     problems += check_timeline(page, os.path.dirname(path))
+    if has_run(database):
+        problems += check_sql(page, database) + check_settings(database)
     if has_run(database) and "sweep" not in path:
         problems += check_faults(page, database)
     state = (database.execute("SELECT state FROM run").fetchone() or ("complete",))[0] if has_run(database) else "complete"

@@ -142,6 +142,7 @@ struct Heat {
   int cell_height = 6;
   bool numbers = false;  // written into the cells
   double until = 0;      // columns are equal parts of [0, until] seconds; 0: they have names
+  std::string unit{};    // behind a value that is read; about_one: times the mean
 };
 Figure heat(const Heat& h);
 /// What the colours of about_one mean.

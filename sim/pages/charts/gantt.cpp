@@ -48,7 +48,7 @@ Figure gantt(const Gantt& g) {
     inner += html("<path d=\"{}\" class=\"{}\"/>", paths[k], fill(g.kinds[k].second));
     key.push_back({g.kinds[k].first, fill(g.kinds[k].second)});
   }
-  key.push_back({"idle", "idle"});
+  key.push_back({"no instruction", "idle"});
   inner += html("<path d=\"{}\" class=\"hair\"/>", starts);
   const AxisUnit unit = axis_unit(across.to, "s");
   const Html axis = ticks_html(across, unit, below + 2, 6, true);

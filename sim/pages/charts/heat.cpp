@@ -140,9 +140,13 @@ Figure heat(const Heat& given) {
   for (const std::string& r : h.rows) widest = std::max(widest, letters(r));
   out.chart = html(
       "<p class=\"note yn\">{}</p><div class=\"gut{}\">{}<svg class=\"map\" height=\"{}\" tabindex=\"0\" role=\"img\" "
-      "aria-label=\"{}\">{}{}{}</svg></div>",
-      h.row_name, widest > 5 ? " wider" : "", row_names(h, height), height, h.aria, cells,
-      h.numbers ? numbers_html(h) : html(""), h.until > 0 ? moments(h, below + 18) : column_names(h, below + 18));
+      "aria-label=\"{}\" data-column=\"{}\" data-unit=\"{}\">{}{}{}</svg></div>",
+      h.row_name, widest > 5 ? " wider" : "", row_names(h, height), height, h.aria, h.column_name,
+      h.steps == Heat::Steps::about_one ? " x the mean"
+      : h.unit.empty()                  ? ""
+                                        : " " + h.unit,
+      cells, h.numbers ? numbers_html(h) : html(""),
+      h.until > 0 ? moments(h, below + 18) : column_names(h, below + 18));
   out.reads = "cells";
   return out;
 }

@@ -173,11 +173,14 @@ Figure lines(const Lines& given) {
   out.chart += html("<p class=\"note yn\">{}</p>", y_name);
   out.chart += html(
       "<div class=\"gut\">{}<svg class=\"map\" height=\"{}\" tabindex=\"0\" role=\"img\" aria-label=\"{}\" "
-      "data-from=\"{}\" data-to=\"{}\" data-log=\"{}\">{}<svg class=\"area\" y=\"{}\" width=\"100%\" height=\"{}\" "
+      "data-from=\"{}\" data-to=\"{}\" data-log=\"{}\" data-y=\"{}\">{}<svg class=\"area\" y=\"{}\" width=\"100%\" "
+      "height=\"{}\" "
       "viewBox=\"0 0 10000 {}\" preserveAspectRatio=\"none\">{}</svg>{}{}</svg></div>",
       gutter_html(l, up, uy, top), top + l.height + 42, l.aria, fmt::format("{:.9g}", across.from),
-      fmt::format("{:.9g}", across.to), across.logarithmic ? 1 : 0, grid_html(l, across, up, ux, top), top, l.height,
-      l.height, paths, guides_html(l.at_x, l.at_y, across, up, top, l.height), names.value_or(Html()));
+      fmt::format("{:.9g}", across.to), across.logarithmic ? 1 : 0,
+      std::ranges::any_of(l.series, [](const Lines::Series& s) { return !s.name.empty(); }) ? l.y_name : std::string(),
+      grid_html(l, across, up, ux, top), top, l.height, l.height, paths,
+      guides_html(l.at_x, l.at_y, across, up, top, l.height), names.value_or(Html()));
   fill_table(l, out);
   out.reads = "x";
   return out;

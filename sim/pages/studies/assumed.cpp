@@ -18,6 +18,24 @@ bool replaces(std::string path, const std::string& key) {
   return ("." + path + ".").find("." + key + ".") != std::string::npos;
 }
 
+/// Of lines of YAML in order, the keys that each stands under, itself the last: "serving.pools.overhead".
+class PathOfLines {
+ public:
+  const std::string& next(const std::string& line) {
+    const std::size_t first = line.find_first_not_of(" -"), colon = line.find(':');
+    if (first == std::string::npos || line[first] == '#' || colon == std::string::npos) return path_;
+    while (!above_.empty() && above_.back().first >= first) above_.pop_back();
+    above_.emplace_back(first, line.substr(first, colon - std::min(first, colon)));
+    path_.clear();
+    for (const auto& [indent, key] : above_) path_ += (path_.empty() ? "" : ".") + key;
+    return path_;
+  }
+
+ private:
+  std::vector<std::pair<std::size_t, std::string>> above_;  // column and key
+  std::string path_;
+};
+
 /// What the scenario's own text calls assumed: "key: value   # assumed: why"; lines whose key the command line gave, or
 /// a sweep, are left out.
 void add_own_assumptions(Page& page, const Facts& f) {
@@ -25,14 +43,18 @@ void add_own_assumptions(Page& page, const Facts& f) {
   constexpr std::string_view kWord = "assumed";
   std::istringstream lines(f.scenario_file.empty() ? "" : f.scenario);
   std::size_t found = 0;
+  PathOfLines paths;
   for (std::string line; std::getline(lines, line);) {
+    const std::string& stands = paths.next(line);
     const std::size_t hash = line.find(" # "), first = line.find_first_not_of(" -");
     if (hash == std::string::npos || first >= hash) continue;
     const std::size_t at = line.find(kWord, hash);
     if (at == std::string::npos) continue;
     std::string said = line.substr(first, line.find_last_not_of(' ', hash) - first + 1);
     const std::string key = said.substr(0, said.find(':'));
-    const auto replaced = [&](const std::string& path) { return replaces(path, key); };
+    const auto replaced = [&](const std::string& path) {
+      return replaces(path, key) || stands == path || stands.starts_with(path + ".");
+    };
     if (std::ranges::any_of(f.options, replaced,
                             [](const auto& o) { return o.second.substr(0, o.second.find('=')); }) ||
         std::ranges::any_of(f.varied, replaced) ||
@@ -63,7 +85,15 @@ std::vector<std::string> changes_of(const Facts& f) {
   return out;
 }
 
+namespace {
+bool own_says_routing(const Page& own) {
+  return std::ranges::any_of(own.assumed, [](const Html& a) { return a.text().starts_with("<code>routing:"); });
+}
+}  // namespace
+
 void add_assumed(Page& page, const Facts& f) {
+  Page own;
+  add_own_assumptions(own, f);
   add_changed(page, f);
   for (const Facts::Warning& w : f.warnings)
     page.assumed.push_back(html("<b class=\"bad\">{}</b>{}: {}", spaced(w.name),
@@ -75,7 +105,8 @@ void add_assumed(Page& page, const Facts& f) {
     page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", spaced(a.name),
                                 a.scope == "run" ? "" : " of " + scope_words(a.scope), words(a), a.reason));
   if (const std::string kind = f.setting("routing.kind");
-      !kind.empty() && std::ranges::none_of(f.assumptions, [](const auto& a) { return a.name == "routing"; })) {
+      !kind.empty() && !own_says_routing(own) &&
+      std::ranges::none_of(f.assumptions, [](const auto& a) { return a.name == "routing"; })) {
     std::string how = spaced(kind);
     for (const auto& [key, value] : f.settings)
       if (key.starts_with("routing.") && key != "routing.kind" && key.find('.', 8) == std::string::npos &&
@@ -83,6 +114,6 @@ void add_assumed(Page& page, const Facts& f) {
         how += ", " + spaced(key.substr(8)) + " " + value;
     page.assumed.push_back(html("<b>routing</b>: {} <span class=\"dim\">(as asked)</span>", how));
   }
-  add_own_assumptions(page, f);
+  page.assumed.insert(page.assumed.end(), own.assumed.begin(), own.assumed.end());
 }
 }  // namespace moesim::pages

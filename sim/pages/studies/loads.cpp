@@ -49,7 +49,8 @@ std::optional<LoadMap> load_map(const Rows& rows, std::string aria) {
   return out;
 }
 
-void add_lorenz(Page& page, const std::string& sql, const std::vector<std::pair<std::string, Rows>>& curves) {
+void add_lorenz(Page& page, const std::vector<std::string>& sql,
+                const std::vector<std::pair<std::string, Rows>>& curves) {
   constexpr int kPoints = 20;
   Lines l;
   l.x_name = "% of the experts, idlest first", l.y_name = "% of the tokens";
@@ -83,7 +84,7 @@ void add_lorenz(Page& page, const std::string& sql, const std::vector<std::pair<
   s.note =
       "Experts of each layer in order of load, means over layers (a Lorenz curve). The further below \"all alike\", "
       "the more unequal.";
-  if (!sql.empty()) s.sql = {sql};
+  s.sql = sql;
   page.sections.push_back(std::move(s));
 }
 

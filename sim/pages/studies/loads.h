@@ -30,8 +30,9 @@ struct LoadMap {
 std::optional<LoadMap> load_map(const Rows& rows, std::string aria);
 
 /// What share of the tokens the busiest experts take: one curve a name.  rows: (place from the idlest, share).
-/// sql: that gave them; "" for none.
-void add_lorenz(Page& page, const std::string& sql, const std::vector<std::pair<std::string, Rows>>& curves);
+/// sql: the queries that gave them.
+void add_lorenz(Page& page, const std::vector<std::string>& sql,
+                const std::vector<std::pair<std::string, Rows>>& curves);
 
 /// Bytes from node to node, or how to get them.
 void add_nodes(Page& page, const Queries& queries);

@@ -118,15 +118,19 @@ void add_loads(Page& page, const Facts& f, const Queries& q) {
       hottest = std::max(hottest, map->most);
       s.panels.push_back(
           {phase, fmt::format("fullest GPU {:.2f} x its layer's mean", map->most), std::move(map->figure)});
+      s.sql.push_back(q.sql("gpu_loads", {phase}));
     }
   if (s.panels.empty()) return;
   s.answer = html("A GPU has up to {} its layer's mean load", bad(fmt::format("{:.1f} x", hottest)));
   s.below = about_one_key("Load of a GPU over its layer's mean: blue idles, orange makes the others wait.");
-  s.sql = {q.sql("gpu_loads")};
   page.sections.push_back(std::move(s));
   std::vector<std::pair<std::string, Rows>> curves;
-  for (const std::string& phase : f.parts("phase:")) curves.emplace_back(phase, q.rows("experts", {phase}));
-  add_lorenz(page, q.sql("experts"), curves);
+  std::vector<std::string> sql;
+  for (const std::string& phase : f.parts("phase:")) {
+    curves.emplace_back(phase, q.rows("experts", {phase}));
+    sql.push_back(q.sql("experts", {phase}));
+  }
+  add_lorenz(page, sql, curves);
 }
 
 void add_memory(Page& page, const Facts& f, const Queries& q) {

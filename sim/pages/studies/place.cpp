@@ -39,8 +39,9 @@ std::vector<const Plan*> own_of(const std::vector<Plan>& plans) {
   return out;
 }
 
-/// all: the best first; stored: it is the placement of the tables, whose bound is known.
-void add_balance(Page& page, std::vector<LayerLine> all, bool stored, const Queries& q) {
+/// all: the best first; stored: it is the placement of the tables, whose bound is known; maps: the queries behind them.
+void add_balance(Page& page, std::vector<LayerLine> all, bool stored, const Queries& q,
+                 const std::vector<std::string>& maps) {
   Section b;
   b.id = "balance";
   b.question = "How even is each layer, and how even could it be?";
@@ -61,7 +62,8 @@ void add_balance(Page& page, std::vector<LayerLine> all, bool stored, const Quer
       "as long as it needs.";
   if (!bounds.empty())
     b.note += fmt::format(" Bound: with the slots of {}, no placement of these loads is above it.", last.name);
-  b.sql = {q.sql("map"), q.sql("bounds")};
+  b.sql = maps;
+  if (!bounds.empty()) b.sql.push_back(q.sql("bounds"));
   page.sections.push_back(std::move(b));
 }
 
@@ -98,6 +100,7 @@ void add_maps(Page& page, const std::vector<Plan>& plans, const std::string& bes
     best = map->most;
     all.insert(all.begin(), {name, map->layers, map->balance});
     s.panels.push_back({name, fmt::format("fullest GPU {:.2f} x its layer's mean", map->most), std::move(map->figure)});
+    s.sql.push_back(q.sql("map", {scope}));
   }
   if (s.panels.empty()) return;
   s.columns = s.panels.size() > 2 ? 3 : int(s.panels.size());
@@ -108,9 +111,9 @@ void add_maps(Page& page, const std::vector<Plan>& plans, const std::string& bes
                    html("The fullest GPU has {} its layer's mean load with every plan drawn", strong(after)));
   s.below = about_one_key("Load of a GPU over its layer's mean: blue idles, orange makes the others wait.");
   s.note = "Rows are the model's MoE layers, columns the GPUs of the group. All maps have one scale.";
-  s.sql = {q.sql("maps"), q.sql("map")};
+  const std::vector<std::string> sql = s.sql;
   page.sections.push_back(std::move(s));
-  add_balance(page, std::move(all), kept[best_place] == kept.front(), q);
+  add_balance(page, std::move(all), kept[best_place] == kept.front(), q, sql);
 }
 
 /// A map of planned on x scored on for each strategy and number of slots, where there are several loads.
@@ -278,7 +281,7 @@ Page place_page(const Facts& f, const results::Database& db) {
   add_traffic(page, q);
   add_drift(page, plans, q);
   add_migration(page, own, q);
-  add_lorenz(page, q.sql("experts"), {{"", q.rows("experts")}});
+  add_lorenz(page, {q.sql("experts")}, {{"", q.rows("experts")}});
   add_all(page, plans, q);
   return page;
 }

@@ -38,6 +38,7 @@ Sent sent_of(const Rows& rows, bool bytes) {
 
 Figure traffic_map(const Sent& sent, const std::string& what, std::string aria, double high, double factor) {
   Heat h;
+  h.unit = factor >= 1e9 ? "GB" : factor >= 1e6 ? "MB" : "copies a token";
   h.aria = std::move(aria);
   h.row_name = "from " + what, h.column_name = "to " + what;
   h.steps = Heat::Steps::share;
@@ -68,6 +69,7 @@ void add_traffic(Page& page, const Queries& q) {
   std::map<std::string, std::vector<std::pair<std::string, Sent>>> levels;  // node and gpu: each plan's
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const Rows rows = q.rows("traffic", {kept.text(i, 0), kept.text(i, 1)});
+    s.sql.push_back(q.sql("traffic", {kept.text(i, 0), kept.text(i, 1)}));
     bytes = !rows.empty() && std::isfinite(rows.number(0, 3));
     auto& plans = levels[kept.text(i, 1)];
     plans.insert(plans.begin(), {plan_of(kept.text(i, 0)).name(), sent_of(rows, bytes)});  // the best is the last
@@ -109,7 +111,6 @@ void add_traffic(Page& page, const Queries& q) {
       "node it may be more than the scale shows. Maps of one kind have one scale.{}",
       bytes ? "A prefill layer, dispatch and combine" : "For each token of the group, in a layer",
       levels["gpu"].empty() ? " Between more than 160 GPUs nothing is kept but nodes." : "");
-  s.sql = {q.sql("traffic_of"), q.sql("traffic")};
   page.sections.push_back(std::move(s));
 }
 

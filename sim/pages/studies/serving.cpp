@@ -72,6 +72,7 @@ void add_latency(Page& page, const Facts& f, const Queries& q) {
     s.panels.push_back(
         {std::string(label),
          fmt::format("half {}, 99 % {}", p50.empty() ? "not known" : p50, p99.empty() ? "not known" : p99), lines(l)});
+    s.sql.push_back(q.sql("latency", {std::string(name)}));
   }
   if (s.panels.empty()) return;
   const std::string first = f.shown("ttft_p90"), further = f.shown("tpot_p90");
@@ -84,7 +85,6 @@ void add_latency(Page& page, const Facts& f, const Queries& q) {
     s.answer = html("Nine of ten users see the first token within {}", strong(first));
   s.note =
       "Of the requests that arrived after the warm-up. Those open at the end count for as long as they have lasted.";
-  s.sql = {q.sql("latency")};
   page.sections.push_back(std::move(s));
 }
 
@@ -141,8 +141,10 @@ void add_over_time(Page& page, const Facts& f, const Queries& q) {
   s.columns = 2;
   const Marks marks = marks_of(f, q.numbers("rebalanced"));
   for (const Series& series : kSeries)
-    if (std::optional<Figure> figure = over_time(q, series, marks.guides))
+    if (std::optional<Figure> figure = over_time(q, series, marks.guides)) {
       s.panels.push_back({"", "", std::move(*figure)});
+      s.sql.push_back(q.sql("over_time", {std::string(series.name)}));
+    }
   if (s.panels.empty()) return;
   double kv = 0, waiting = 0;
   for (const std::string& pool : f.parts("pool:")) {
@@ -154,7 +156,8 @@ void add_over_time(Page& page, const Facts& f, const Queries& q) {
   s.answer = broken ? html("KV caches fill to {} at most; {} requests are under way on average", strong(share_text(kv)),
                            brief(f.value("concurrency")))
                     : html("KV caches fill to {} at most; {} requests wait on average, and {} are under way",
-                           strong(share_text(kv)), brief(waiting), brief(f.value("concurrency")));
+                           strong(share_text(kv)), waiting > 0 && waiting < 0.1 ? "fewer than 0.1" : brief(waiting),
+                           brief(f.value("concurrency")));
   s.note = fmt::format("Figures are of the window from {} to {}, {}.", f.shown("window_start"), f.shown("window_end"),
                        results::pretty(window, "s"));
   if (broken)
@@ -162,7 +165,6 @@ void add_over_time(Page& page, const Facts& f, const Queries& q) {
         " Requests that wait are those in the queue of an instance that runs; who waits for one to come back is under "
         "way, and in no queue.";
   if (!marks.note.empty()) s.note += " " + marks.note;
-  s.sql = {q.sql("over_time")};
   if (!marks.guides.empty()) s.sql.push_back(q.sql("rebalanced"));
   page.sections.push_back(std::move(s));
 }

@@ -102,10 +102,10 @@ void add_limits(Page& page, const Facts& f, const Queries& q) {
     s.answer =
         html("Pool {} waits for requests {} of its time", neck.text(0, 0), strong(share_text(neck.number(0, 2))));
   else if (!neck.empty())
-    s.answer = html("Pool {} spends most of its time on {}: {}", neck.text(0, 0), strong(words_of(neck.text(0, 1))),
+    s.answer = html("The largest part of pool {}'s time is {}: {}", neck.text(0, 0), strong(words_of(neck.text(0, 1))),
                     share_text(neck.number(0, 2)));
   else
-    s.answer = html("Pool {} spends most of its time on {}: {}", rows.text(0, 0), strong(words_of(rows.text(0, 1))),
+    s.answer = html("The largest part of pool {}'s time is {}: {}", rows.text(0, 0), strong(words_of(rows.text(0, 1))),
                     share_text(rows.number(0, 2)));
   if (f.has("load"))
     s.note = fmt::format("What arrives is {} of what the busiest pool could serve. ", share_text(f.value("load")));
@@ -139,7 +139,7 @@ void add_step_parts(Page& page, const Queries& q) {
     for (std::size_t p = 0; p < parts.size(); ++p)
       if (stack.label == longest.whose && parts[p].starts_with("attention_")) attention += stack.parts[p] / longest.sum;
   const std::string most = longest.sum > 0 ? k.parts[longest.part].first : "";
-  s.answer = html("If nothing overlapped, {} of a step of pool {} were {}{}", strong(share_text(longest.share)),
+  s.answer = html("If nothing overlapped, {} of a step of pool {} would be {}{}", strong(share_text(longest.share)),
                   longest.whose, most,
                   most.starts_with("attention") && attention > longest.share
                       ? fmt::format(", and {} attention as a whole", share_text(attention))
@@ -192,7 +192,7 @@ void add_pool_memory(Page& page, const Facts& f, const Queries& q) {
   s.answer = html("A GPU of pool {} holds {}{}", fullest.whose, strong(results::pretty(fullest.sum, "B")),
                   std::isfinite(peak) ? fmt::format("; of its KV cache at most {} were in use", share_text(peak)) : "");
   s.panels.push_back({"", "", stacks(k)});
-  s.sql = {q.sql("memory")};
+  s.sql = {q.sql("memory"), q.sql("kv_peak")};
   page.sections.push_back(std::move(s));
 }
 

@@ -34,15 +34,15 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
   const auto known = limiters(q);
   DataTable limits{"What binds them", {"deployment", "on", "TTFT p90", "TPOT p90"}, {}};
   if (!known.empty())
-    limits.columns.insert(limits.columns.end(), {"spends most of its time on", "nine of ten kernels within"});
+    limits.columns.insert(limits.columns.end(), {"largest part of its time", "nine of ten kernels within"});
   limits.columns.push_back("what binds it");  // the longest text stands last
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (!meets_targets(all, i) || cost.bars.size() == kMostNamed) continue;
     const double c = all.number(i, kCost);
-    cost.bars.push_back(
-        {all.text(i, kDeployment), 0, c, usd_an_hour(c),
-         fmt::format("{:.{}f} a million tokens", all.number(i, kCostTokens), all.number(i, kCostTokens) < 1 ? 3 : 2),
-         all.text(i, kFate) == "chosen" ? Tone::answer : Tone::rest});
+    cost.bars.push_back({all.text(i, kDeployment), 0, c, usd_an_hour(c),
+                         fmt::format("{:.{}f} USD a million tokens", all.number(i, kCostTokens),
+                                     all.number(i, kCostTokens) < 1 ? 3 : 2),
+                         all.text(i, kFate) == "chosen" ? Tone::answer : Tone::rest});
     limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode) + ", " + all.text(i, kEngine)),
                            cell(all.number(i, kTtft), "s"), cell(all.number(i, kTpot), "s")});
     if (!known.empty()) {
@@ -122,7 +122,7 @@ void add_variations(Page& page, const Queries& q) {
   Bars b;
   b.aria = "Cost an hour if the plan were another", b.label_name = "if", b.value_name = "USD an hour";
   DataTable answer{"Checks of the answer", {"what", "targets", "tightest"}, {}},
-      ranked{"The cheapest over several seeds", {"deployment", "seeds that meet the targets", ""}, {}},
+      ranked{"The cheapest over several seeds", {"deployment", "seeds that meet the targets", "over them"}, {}},
       others{"", {"what", "targets", "GPUs", "USD an hour", "tightest"}, {}},
       priceless{"If the plan were another, without a price", others.columns, {}};
   std::size_t checks = 0, held = 0;

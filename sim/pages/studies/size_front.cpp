@@ -90,7 +90,7 @@ void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
     tried += all.number(i, kSimulations) > 0;
     s.dots.push_back({all.number(i, kUserRate), all.number(i, kGpuRate),
                       all.text(i, kDeployment) + ", " + all.text(i, kNode),
-                      fate + (all.text(i, kReason).empty() ? "" : ": " + all.text(i, kReason)),
+                      fate + (all.text(i, kReason).empty() ? "" : ": " + spaced(all.text(i, kReason))),
                       fmt::format("{} GPUs, {}", all.text(i, kGpus), usd_an_hour(all.number(i, kCost))), look});
   }
   if (s.dots.empty()) return;

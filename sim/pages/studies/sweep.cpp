@@ -164,7 +164,7 @@ Section points_section(const std::vector<Point>& points, const std::vector<std::
       "<details class=\"screen\"><summary>The sweep's text</summary><pre "
       "tabindex=\"0\"><code>{}</code></pre></details>",
       sweep.substr(0, 100'000));
-  all.sql = {q.sql("points"), q.sql("sweep")};
+  all.sql = {q.sql("points"), q.sql("figures"), q.sql("sweep")};
   return all;
 }
 
@@ -211,7 +211,8 @@ Facts with_kernels(Facts f, const results::Database& db) {
 Page sweep_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "sweep");
   Page page = begun_page(with_kernels(f, db), q, {"run"});
-  for (Panel& p : page.strip) p.under += p.under.empty() ? "Mean over the points." : " Of the point furthest off.";
+  for (Panel& p : page.strip)
+    p.under += p.under.empty() ? "Mean over the points." : " These are of the point that is furthest off.";
   const Rows sweep = q.rows("sweep"), figures = q.rows("figures");
   page.kind = "sweep";
   if (const std::string title = title_of(sweep.text(0, 0)); !title.empty()) page.title = title;

@@ -273,7 +273,7 @@ Page trace_page(const std::string& file, Facts& facts) {
   for (const Kind& kind : kinds)
     if (curves.size() < kMostKinds) curves.emplace_back(kind.name, ranked_shares(kind.loads));
   if (curves.empty()) curves.emplace_back("", ranked_shares(loads));
-  add_lorenz(page, "", curves);
+  add_lorenz(page, {}, curves);
   add_layer_lines(page, loads);
   if (!header.sampled) add_affinity(page, statistics);  // tokens dealt from counts have their experts by chance
   add_fan_out(page, statistics);

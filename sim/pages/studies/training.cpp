@@ -105,7 +105,7 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   for (std::size_t i = 0; i < stages.size(); ++i)
     if (stages.text(i, 1) == "bubble") idle[stages.whole(i, 0)] = stages.number(i, 2) / step;
   Gantt g;
-  g.row_name = "stage", g.shown_name = "idle", g.kinds = kKinds, g.to = step;
+  g.row_name = "stage", g.shown_name = "bubble", g.kinds = kKinds, g.to = step;
   std::map<int, std::size_t> places;
   const std::size_t every = 1 + rows.size() / kMostPieces;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -124,21 +124,24 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   const std::string low = share_text(least->second), high = share_text(most->second),
                     at_ends = share_text(all > 0 ? ends / all : 0);
   if (g.rows.size() > 1)
-    s.answer =
-        html("{}; {} of what is idle lies in the first and the last fifth",
-             apart(low, high,
-                   html("Stage {} waits {} of the step, and stage {} waits {}", least->first, low, most->first, high),
-                   html("Every stage waits {} of the step", low)),
-             at_ends);
+    s.answer = html("{}; {} of the time without an instruction lies in the first and the last fifth",
+                    apart(low, high,
+                          html("Bubbles take {1} of the step of stage {0}, and {3} of that of stage {2}", least->first,
+                               low, most->first, high),
+                          html("Bubbles take {} of the step of every stage", low)),
+                    at_ends);
   else
-    s.answer = html("One stage: no pipeline, and {} of the step idle", share_text(least->second));
+    s.answer = html("One stage: no pipeline, and bubbles take {} of the step", share_text(least->second));
   s.panels.push_back({"", "", gantt(g), true});
   s.columns = 2;
   const bool many = g.pieces.size() > kManyPieces * g.rows.size();
   if (many) add_ends(s, g, step);
   if (every > 1) s.note = fmt::format("One stage of {} is drawn. ", every);
   s.note +=
-      "The first GPU of each stage in the first replica. What a piece waits for inside, such as exchanges, is in it.";
+      "The first GPU of each stage in the first replica. What a piece waits for inside, such as exchanges, is in it. "
+      "Blank is where no instruction runs: the bubble, whose share of the step stands at the right, and what is "
+      "exposed "
+      "of the exchange of gradients before the optimizer.";
   s.sql = {q.sql("instructions"), q.sql("stages")};
   page.sections.push_back(std::move(s));
 }
@@ -194,8 +197,9 @@ Page training_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "training");
   Page page = begun_page(f, q, {"run"});
   if (!f.has("step_time"))  // and so it has no figures of one
-    page.headline = html("Interrupted before its first step ended: a step of {} tokens on {} x {}",
-                         brief(f.value("batch_tokens")), brief(f.value("gpus")), gpu_name(f));
+    page.headline =
+        html("Interrupted before its first step ended: a step of {} tokens on {} {}", brief(f.value("batch_tokens")),
+             brief(f.value("gpus")), gpu_name(f) == "GPUs" ? "GPUs" : "x " + gpu_name(f));
   else
     page.headline =
         html("A step of {} tokens takes {} on {} x {}{}: {} tokens a day, {} GPU-hours per trillion tokens",

@@ -91,7 +91,7 @@ void add_memory_over_time(Page& page, const Facts& f, const Queries& q) {
   const std::optional<double> holds = gpu_memory(f);
   Heat h;
   h.aria = "Memory in use by stage over a step";
-  h.row_name = "stage", h.column_name = "time in the step", h.until = step;
+  h.row_name = "stage", h.column_name = "time in the step", h.until = step, h.unit = "GB";
   h.steps = Heat::Steps::share;
   h.cell_height = stages.size() > 24 ? 8 : 16;
   int fullest = stages.begin()->first, swings = fullest;
@@ -106,7 +106,7 @@ void add_memory_over_time(Page& page, const Facts& f, const Queries& q) {
     for (const double v : slots) h.values.push_back(v * 1e-9);
   }
   for (std::size_t i = 0; i < kSlots; ++i)
-    h.columns.push_back(fmt::format("{:.3g}", step * double(i) / double(kSlots)));
+    h.columns.push_back(fmt::format("{:.3g} s", step * double(i) / double(kSlots)));
   const auto [low, high] = std::ranges::minmax(h.values);
   h.low = low, h.high = high + 1e-9;
   Section s;

@@ -18,9 +18,12 @@ std::string spaced(std::string_view name) {
       {"gpu", "GPU"},   {"nic", "NIC"}, {"gpus", "GPUs"}, {"kv", "KV"},         {"mfu", "MFU"},
       {"bf16", "BF16"}, {"fp8", "FP8"}, {"ttft", "TTFT"}, {"tpot", "TPOT"},     {"itl", "ITL"},
       {"slo", "SLO"},   {"usd", "USD"}, {"cuda", "CUDA"}, {"tflops", "TFLOP/s"}};
+  constexpr std::string_view kNames[] = {"two_batch", "five_stage"};  // as a plan's deployments are named
   std::string out;
   for (std::size_t at = 0; at <= name.size();) {
-    const std::size_t end = std::min(name.find_first_of("_ ", at), name.size());
+    std::size_t end = std::min(name.find_first_of("_ ", at), name.size());
+    for (const std::string_view whole : kNames)
+      if (name.substr(at).starts_with(whole)) end = at + whole.size();
     const std::string_view word = name.substr(at, end - at);
     const auto known = std::ranges::find(kWords, word, &std::pair<std::string_view, std::string_view>::first);
     const bool hours = word == "hours" && out.ends_with("GPU");
