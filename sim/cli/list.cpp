@@ -107,6 +107,22 @@ formats::Json metrics_json() {
   return formats::Json{{"metrics", out}};
 }
 
+/// For a terminal: every metric under its section, folded to the width.
+void print_metrics() {
+  std::string out;
+  for (const results::MetricSection& section : results::metric_sections()) {
+    out += fmt::format("{}{}\n", out.empty() ? "" : "\n", section.title);
+    for (const results::MetricDefinition& m : section.metrics) {
+      const std::string unit = m.unit.empty() ? "" : fmt::format("{}, ", m.unit);
+      const std::string better =
+          m.better == results::Better::neither ? "" : fmt::format("{} is better, ", name_of(m.better));
+      out += fmt::format("  {}  {}{}of {}: {}\n", fmt::join(results::full_names(m), ", "), unit, better, m.scopes,
+                         m.meaning);
+    }
+  }
+  core::print_folded(out);
+}
+
 /// "kernel models", "kernel-model" and "kernel_models" are the same word; the start of a family's name is enough.
 std::string plain(std::string_view name) {
   std::string out(name);
@@ -198,6 +214,7 @@ void list(const std::string& what, bool json) {
   if (what.empty()) return list_all(json);
   if (what == "schema") return print_text("{}", results::schema_markdown());
   if (what == "reference") return print_text("{}", reference_markdown());
+  if (what == "metrics" && !json && core::terminal_width() > 0) return print_metrics();
   if (what == "metrics")
     return print_text("{}", json ? formats::json_text(metrics_json(), 2) + "\n" : results::metrics_markdown());
   for (const auto& [name, make] : kCatalogues)

@@ -15,6 +15,7 @@
 namespace moesim::pages {
 namespace {
 constexpr std::size_t kMostBars = 16, kMostRows = 2500;
+constexpr std::string_view kNoParallelism = "no parallelism";
 
 /// "TP1 PP2 EP4", of what is above 1.
 std::string parallel_words(const Config& parallel) {
@@ -22,7 +23,7 @@ std::string parallel_words(const Config& parallel) {
   for (const auto& [key, name] : {std::pair("tensor", "TP"), {"pipeline", "PP"}, {"data", "DP"}, {"expert", "EP"}})
     if (parallel.has(key) && parallel.at(key).is_scalar() && parallel.at(key).text() != "1")
       out += fmt::format("{}{}{}", out.empty() ? "" : " ", name, parallel.at(key).text());
-  return out.empty() ? "no parallelism" : out;
+  return out.empty() ? std::string(kNoParallelism) : out;
 }
 std::string scalar(const Config& in, std::string_view key) {
   return in.is_map() && in.has(key) && in.at(key).is_scalar() ? in.at(key).text() : "";
@@ -38,11 +39,10 @@ std::string named(const Config& in, std::string_view key) {
 std::string words_of_pool(const Config& pool) {
   const Config parallel = pool.at_or_empty("parallel"), batcher = pool.at_or_empty("batcher");
   const std::string role = scalar(pool, "role"), overlap = named(pool, "overlap");
-  int gpus = 1;
-  for (const char* key : {"tensor", "data", "pipeline"})
-    if (const std::string n = scalar(parallel, key); !n.empty() && *key != 'p')
-      gpus *= std::max(1, std::atoi(n.c_str()));
+  long long gpus = 1;
+  for (const char* key : {"tensor", "data"}) gpus *= std::clamp(std::atoi(scalar(parallel, key).c_str()), 1, 1 << 20);
   std::string way = parallel_words(parallel);
+  if (way == kNoParallelism) way = "1 GPU";
   const bool split = scalar(parallel, "experts_tensor") == "true" || scalar(parallel, "expert") != "";
   if (gpus > 1 && !split) way += fmt::format(" EP{}", gpus);
   std::string out = fmt::format("{} {} x {}", role, scalar(pool, "instances"), way);

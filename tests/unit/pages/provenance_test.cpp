@@ -96,6 +96,20 @@ TEST_F(ProvenanceTest, LeavesOutAssumptionsOfTheScenarioThatWereReplaced) {
             std::string::npos);
 }
 
+TEST_F(ProvenanceTest, AReplacedListTakesTheAssumptionsOfItsItemsWithIt) {
+  const std::string database = training("a.db");
+  results::Database db = results::Database::open_existing(database);
+  db.exec(
+      "UPDATE run SET scenario = 'serving:' || char(10) || '  pools:' || char(10) || '    - role: both' || char(10) || "
+      "'      overhead: 1 ms  # assumed: in the list' || char(10) || '  warmup: 1 s  # assumed: beside it'; INSERT "
+      "INTO "
+      "option VALUES (1, '--set', 'serving.pools=[{role: both}]')");
+  db.close();
+  const std::string page = report_page(database);
+  EXPECT_EQ(page.find("assumed in the scenario: in the list"), std::string::npos);
+  EXPECT_NE(page.find("assumed in the scenario: beside it"), std::string::npos);
+}
+
 TEST_F(ProvenanceTest, ShowsOfASweepWhatItsPointsShare) {
   const std::string database = training("a.db");
   results::Database db = results::Database::open_existing(database);

@@ -244,6 +244,7 @@ TEST(Queries, AreNamedBoundAndQuoted) {
   EXPECT_TRUE(std::isnan(all.number(2, 0))) << "infinity is no number";
   EXPECT_EQ(q.rows("one", {"x"}).number(0, 0), 1);
   EXPECT_EQ(q.sql("one"), "-- one: of a name\nSELECT a FROM t WHERE b = ?1;");
+  EXPECT_EQ(q.sql("one", {"it's"}), "-- one: of a name\nSELECT a FROM t WHERE b = 'it''s';");
 }
 }  // namespace
 }  // namespace moesim::pages

@@ -52,6 +52,29 @@ TEST_F(UnfinishedPlan, ShowsAllSimulationsWhereTheyAreMoreThanItDraws) {
   EXPECT_NE(page.find("data-marks=\"16\""), std::string::npos);
 }
 
+TEST_F(UnfinishedPlan, LeavesStepsOfPartOfTheBatchOut) {
+  const std::string file = plan(3, "interrupted");
+  results::Database db = results::Database::open_existing(file);
+  db.exec("UPDATE step_trial SET batch = 16 WHERE step_time = 88");
+  db.close();
+  const std::string page = report_page(file);
+  EXPECT_NE(page.find("Of 2 simulations, the best so far has a step of <span class=\"sim\">89.0 s"), std::string::npos);
+  EXPECT_NE(page.find(">3 simulations</span> of this plan are done"), std::string::npos);
+}
+
+TEST_F(UnfinishedPlan, PutsWhatMeetsTheTargetsFirst) {
+  const std::string file = plan(0, "interrupted");
+  results::Database db = results::Database::open_existing(file);
+  db.exec(
+      "UPDATE run SET scenario = 'size: {targets: {tpot_p90: 50 ms}}'; INSERT INTO trial (run, scenario, tpot_p90, "
+      "share, piled_up, tokens_per_gpu_second, cost_per_million_tokens) VALUES (1, 'serving: {pools: [{role: both, "
+      "instances: 1}]}', 0.06, 1, 0, 9, 1), (1, 'serving: {pools: [{role: both, instances: 2}]}', 0.04, 1, 0, 5, 2)");
+  db.close();
+  const std::string page = report_page(file);
+  EXPECT_NE(page.find("2 USD</span>: both 2 x 1 GPU"), std::string::npos);
+  EXPECT_NE(page.find("First the 1 that meet the targets"), std::string::npos);
+}
+
 TEST_F(UnfinishedPlan, WithoutASimulationIsRefused) {
   const std::string file = plan(0, "interrupted");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(file); }),
