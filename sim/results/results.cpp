@@ -59,7 +59,10 @@ std::string Results::abandon() {
     if (rows_ > 0 && (committed_ || interrupted())) {
       db_.exec("COMMIT");
       db_.prepare("UPDATE run SET state = ?").bind(0, std::string_view(interrupted() ? "interrupted" : "failed")).run();
-      left = fmt::format("{} holds what was done until then", file_);
+      const bool figures =
+          db_.value("SELECT 1 FROM metric UNION ALL SELECT 1 FROM trial UNION ALL SELECT 1 FROM step_trial LIMIT 1")
+              .has_value();
+      left = fmt::format("{} holds {}", file_, figures ? "what was done until then" : "no figures yet");
       db_.close();
     } else {
       db_.exec("ROLLBACK");

@@ -96,7 +96,7 @@ TEST_F(Outcome, SignalsAreObeyedInHalfASecondAndSaid) {
   for (const auto& [signal, code] : signals) {
     const std::string name = signal;
     EXPECT_EQ(text_of(name + ".code"), fmt::format("{}\n", code)) << name;
-    EXPECT_EQ(text_of(name + ".err"), "interrupted: " + name + ".db holds what was done until then\n");
+    EXPECT_EQ(text_of(name + ".err"), "interrupted: " + name + ".db holds no figures yet\n");
     EXPECT_EQ(results::Database::open(folder_.file(name + ".db")).value("SELECT state FROM run"), "interrupted");
   }
 }
@@ -117,7 +117,7 @@ TEST_F(Outcome, NohupKeepsItsMeaning) {
                           " -o a.db >/dev/null & sleep 1; kill -HUP $!; sleep 1; "
                           "kill -TERM $!; wait $!");
   EXPECT_EQ(p.exit_code, 143);
-  EXPECT_EQ(p.err, "interrupted: a.db holds what was done until then\n");
+  EXPECT_EQ(p.err, "interrupted: a.db holds no figures yet\n");
   EXPECT_EQ(results::Database::open(folder_.file("a.db")).value("SELECT state FROM run"), "interrupted");
 }
 
