@@ -5,7 +5,7 @@
 
 #include "core/log.h"
 #include "runs/parallel.h"
-#include "sizing/search.h"
+#include "sizing/ratio.h"
 
 namespace moesim::sizing {
 namespace {
@@ -52,8 +52,7 @@ const Entry* equal_of(const Plan& plan, const Entry& entry, const std::vector<En
 /// Whether simulating it can pay: targets on size hold at its bound, it is not beyond the cheapest, and nothing that is
 /// known says what would come of it.
 bool worth(const Plan& plan, Entry& entry, const std::vector<Entry*>& all, double cheapest, double trust) {
-  Deployment least = entry.deployment;
-  for (int& n : least.instances) n = 1;
+  const Deployment least = smallest_of(entry);
   if (const auto sizes = standings_of_size(plan.section.targets, least); !all_met(sizes)) {
     entry.fell = Fell::size;
     entry.reason = text_of(*tightest(sizes));

@@ -85,6 +85,12 @@ int times_unit(const Entry& entry) {
   return out;
 }
 
+Deployment smallest_of(const Entry& entry) {
+  Deployment out = entry.deployment;
+  out.instances = entry.unit.empty() ? std::vector<int>(out.pools.size(), 1) : entry.unit;
+  return out;
+}
+
 Entry in_ratio(Entry entry, const PoolRatio& ratio) {
   const std::vector<PoolDesign>& pools = entry.deployment.pools;
   // a x GPUs of an instance of prompts : b x GPUs of one of answers = ratio

@@ -174,6 +174,7 @@ void fit_to_limits(const Plan& plan, Entry& entry) {
   std::vector<int>& n = entry.deployment.instances;
   const auto too_much = [&] { return !all_met(standings_of_size(plan.section.targets, entry.deployment)); };
   if (!entry.unit.empty()) {
+    n = units(entry, times_unit(entry));  // what is known of its pools may have made more of one of them
     while (too_much() && times_unit(entry) > 1) n = units(entry, times_unit(entry) - 1);
     return;
   }

@@ -9,7 +9,6 @@
 #include <map>
 
 #include "runs/parallel.h"
-#include "sizing/ratio.h"
 
 namespace moesim::sizing {
 namespace {
@@ -24,7 +23,6 @@ Variation resized(const Plan& plan, Entry entry, std::string what, double load, 
   for (double& need : entry.need) need *= load * length;
   // More load takes about as many more instances.
   for (int& n : entry.deployment.instances) n = std::max({1, n, int(std::lround(n * load * length))});
-  if (!entry.unit.empty()) entry.deployment.instances = units(entry, times_unit(entry));
   fit_to_limits(plan, entry);
   Variation out{std::move(what)};
   out.met = minimise(plan, entry, 1e300, {.load = load, .length = length});

@@ -98,6 +98,43 @@ TEST(Choices, OfRatiosAreKeptByTheSearch) {
   for (const Entry& e : s.entries) EXPECT_EQ(e.deployment.instances[1], 3 * e.deployment.instances[0]);
 }
 
+/// 7 to 5 are 12 instances of 4 GPUs at least, 6 nodes: more than the plan's 2.
+TEST(Choices, OfRatiosAreWithinEveryLimit) {
+  const std::string layout = "tensor: [1], data: [4], layouts: [disaggregated], ratios: [{prefill: 7, decode: 5}]";
+  const std::string load =
+      "{kind: poisson, rate: 10, input: {kind: fixed, mean: 900}, output: {kind: fixed, mean: 100}}";
+  const auto refused = [&](const std::string& limit, int nodes) {
+    Plan plan = plan_of(layout, load, fmt::format("{{ttft_p90: 2 s, tpot_p90: 60 ms{}}}", limit));
+    plan.nodes.front().choice.most = nodes;
+    const Search s = search(plan, 2);
+    EXPECT_FALSE(s.winner) << limit;
+    EXPECT_EQ(s.trials, 0) << limit;
+    return s.entries.empty() ? "" : s.entries.front().reason;
+  };
+  EXPECT_EQ(refused("", 2), "nodes 6 of 2");
+  EXPECT_EQ(refused(", gpus: 40", 8), "gpus 48 of 40");
+  EXPECT_TRUE(refused(", budget: 30 USD/h", 8).starts_with("budget ")) << refused(", budget: 30 USD/h", 8);
+  EXPECT_EQ(refused(", power: 20 kW", 8), "power 33.6 kW of 20.0 kW");
+}
+
+/// What is known of pools beside others makes more of one of them: the other follows, and all of them fit.
+TEST(Choices, OfRatiosStayWholeWithinTheLimits) {
+  PricedNode node;
+  node.node.gpus = 8, node.choice.most = 4;
+  Entry e;
+  e.deployment = {&node,
+                  "sglang",
+                  {{.role = serving::Role::prefill, .data = 4}, {.role = serving::Role::decode, .data = 4}},
+                  {3, 3}};
+  e.unit = {1, 3};
+  Plan plan;
+  fit_to_limits(plan, e);  // 3 x 4 instances are 6 nodes
+  EXPECT_EQ(e.deployment.instances, (std::vector{2, 6}));
+  EXPECT_EQ(smallest_of(e).instances, (std::vector{1, 3}));
+  e.unit.clear();
+  EXPECT_EQ(smallest_of(e).instances, (std::vector{1, 1}));
+}
+
 TEST(Choices, OfTokensADayRaiseTheLoad) {
   // 10 x 1,000 tokens/s are 864 million a day
   const Load same =
