@@ -54,7 +54,7 @@ std::string warnings_text(const Entry& winner) {
 }
 
 /// The answer in one paragraph.
-std::string first_lines(const Plan& plan, const Search& s) {
+std::string first_lines(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
   const Entry& w = s.entries[*s.winner];
   const Economics e = economics_of(plan, w);
   std::string out = fmt::format("{} GPUs, {} node{} of {}: {}{}\n", e.gpus, e.nodes, e.nodes == 1 ? "" : "s",
@@ -77,6 +77,9 @@ std::string first_lines(const Plan& plan, const Search& s) {
   if (worst > tightest(all)->used()) out += fmt::format(" ({:.0f} % with the worst of the seeds)", 100 * (1 - worst));
   if (plan.section.targets.share > 0)
     out += fmt::format("; {:.2f} % of requests within targets", 100 * w.figures->share);
+  // Latencies grow faster the fuller a service is, and another one may be the first that is missed.
+  const auto as_it_is = std::ranges::find(variations, kAsItIs, &Variation::what);
+  if (as_it_is != variations.end()) out += "\n" + as_it_is->standing;
   out += "\nof the time of " + w.figures->limiter + "\n";
   if (!s.why.empty()) {
     out += "chosen: " + s.why + "\n";
@@ -193,7 +196,7 @@ std::string checks_text(const Search& s) {
 
 std::string answer_text(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
   std::string out = plan.title.empty() ? "" : plan.title + "\n\n";
-  out += s.winner ? first_lines(plan, s) : nearest_text(plan, s);
+  out += s.winner ? first_lines(plan, s, variations) : nearest_text(plan, s);
   if (plan.load.raised > 1)
     out += fmt::format("of {:.3g} times the workload's rate, for as many tokens a day\n", plan.load.raised);
   if (const std::string beyond = beyond_text(plan); !beyond.empty()) out += beyond + "\n";

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sizing/search.h"
@@ -15,6 +16,9 @@ struct Variation {
   double cost_per_hour = 0;
   std::string standing{};  // of the tightest target then, or why none does
 };
+
+/// What the variation is called that changes nothing: how much load the answer carries, and what it misses beyond.
+constexpr std::string_view kAsItIs = "as it is";
 
 /// The winner's pools, resized: for more and less load, longer and shorter requests, each tight target relaxed, each
 /// pool an instance larger (then `what` says how much more load that carries).
