@@ -297,10 +297,4 @@ std::string Config::resolved() const {
   }
   return out;
 }
-
-std::string Config::text() const {
-  if (node_->IsNull()) return "~";
-  if (!node_->IsScalar()) fail("expected a single value");
-  return node_->Scalar();
-}
 }  // namespace moesim::core

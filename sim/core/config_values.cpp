@@ -9,10 +9,18 @@
 #include <span>
 #include <utility>
 
+#include <yaml-cpp/yaml.h>
+
 #include "core/config.h"
 #include "core/key_help.h"
 
 namespace moesim::core {
+std::string Config::text() const {
+  if (node_->IsNull()) return "~";
+  if (!node_->IsScalar()) fail("expected a single value");
+  return node_->Scalar();
+}
+
 namespace {
 struct Unit {
   std::string_view name;
