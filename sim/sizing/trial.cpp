@@ -57,11 +57,23 @@ double rejected_of_load(results::Results& r, const Plan& plan, const Trial& tria
 // assumed: by more than this requests under way grow by chance in one window of forty.
 constexpr double kDoubt = 2;
 
-/// Where a hundredth more come than are served, latencies look fast for minutes.  Two signs tell, each of which may err
-/// alone: more than the pools' closed form can serve, and a growth that is hardly chance.
-void take_growth(const results::Results& r, Figures& out) {
+/// The share of the places of the pool of answers that the load takes, each for as long as a request's tokens take
+/// (Little).  Above 1 a queue for them grows, however slowly.  0: nothing is known.
+double places_taken(const Plan& plan, const Deployment& d, const Trial& trial, const Figures& f) {
+  const PoolDesign& pool = d.pools.back();
+  if (plan.load.turns > 1 || pool.role == serving::Role::prefill) return 0;
+  const double places = double(d.instances.back()) * pool.data * pool.pipeline * pool.batch;
+  const double tokens = std::max(0.0, plan.load.output * trial.length - 1);
+  return plan.load.rate * trial.load * tokens * f.latency[latency_index("tpot_mean")] / places;
+}
+
+/// Where a hundredth more come than are served, latencies look fast for minutes.  It is certain where more places are
+/// taken than there are.  Else two signs tell, each of which may err alone: more than the pools' closed form can serve,
+/// and a growth that is hardly chance.
+void take_growth(const results::Results& r, double places, Figures& out) {
   const bool grows = value_at(r, "open_growth_deviations") > kDoubt, overloaded = value_at(r, "load") > 1;
   if (value_at(r, "steady") == 0 || (grows && overloaded)) out.piled_up = value_at(r, "open_growth");
+  if (places > 1) out.piled_up = std::max(out.piled_up, 1 - 1 / places);
   out.doubtful = out.piled_up == 0 && (grows || overloaded);
 }
 
@@ -109,7 +121,7 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
     worst(out.kernels.borrowed_median, "kernel_error_borrowed_median");
     worst(out.kernels.borrowed_p90, "kernel_error_borrowed_p90");
   }
-  if (may_pile_up(plan, trial)) take_growth(r, out);
+  if (may_pile_up(plan, trial)) take_growth(r, places_taken(plan, deployment, trial, out), out);
   take_economy(r, out);
   out.warnings = warnings_of(r);
   if (plan.book != nullptr) plan.book->add(text, plan.seed, out);
