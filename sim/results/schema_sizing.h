@@ -103,7 +103,7 @@ inline constexpr Column kTrial[] = {
     {"kernel_error_borrowed_p90", "REAL", "", "likewise"},
     {"limiter", "TEXT", "", "the largest part of each pool's time: of a step, or idle"},
     {"piled_up", "REAL", "", "open_growth of a load whose requests piled up; 0: they did not"},
-    {"doubtful", "REAL", "", "1: requests may have piled up slowly; a longer window says"},
+    {"overloaded", "REAL", "", "1: more comes than the closed forms of its pools can serve; requests may pile up slowly"},
     {"gpus", "REAL", "", "as the metric of that name, like those below"},
     {"tokens_per_gpu_second", "REAL", "tokens/s", ""},
     {"cost_per_million_tokens", "REAL", "USD", ""},

@@ -69,12 +69,12 @@ double places_taken(const Plan& plan, const Deployment& d, const Trial& trial, c
 
 /// Where a hundredth more come than are served, latencies look fast for minutes.  It is certain where more places are
 /// taken than there are.  Else two signs tell, each of which may err alone: more than the pools' closed form can serve,
-/// and a growth that is hardly chance.
+/// and a growth that is hardly chance, for a service also grows while it fills.
 void take_growth(const results::Results& r, double places, Figures& out) {
-  const bool grows = value_at(r, "open_growth_deviations") > kDoubt, overloaded = value_at(r, "load") > 1;
-  if (value_at(r, "steady") == 0 || (grows && overloaded)) out.piled_up = value_at(r, "open_growth");
+  const bool grows = value_at(r, "open_growth_deviations") > kDoubt;
+  out.overloaded = value_at(r, "load") > 1;
+  if (value_at(r, "steady") == 0 || (grows && out.overloaded)) out.piled_up = value_at(r, "open_growth");
   if (places > 1) out.piled_up = std::max(out.piled_up, 1 - 1 / places);
-  out.doubtful = out.piled_up == 0 && (grows || overloaded);
 }
 
 void take_economy(const results::Results& r, Figures& out) {

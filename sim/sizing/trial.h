@@ -24,7 +24,7 @@ struct Figures {
   KernelErrors kernels;
   std::string limiter{};  // "prefill: experts 41 %, decode: attention 38 %": the largest part of each pool's time
   double piled_up = 0;    // share of the arrivals that piled up, where requests come by chance and did; 0: they did not
-  bool doubtful = false;  // they may pile up, slowly: a longer window says
+  bool overloaded = false;              // more comes than the closed forms of its pools can serve
   double gpus = 0, tokens_per_gpu = 0;  // tokens/s of prompts and answers
   double cost_per_million = 0, cost_per_million_input = 0, cost_per_million_output = 0;  // USD
   std::string warnings{};  // what the run says of its own figures, a line each

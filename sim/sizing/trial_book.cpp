@@ -17,7 +17,7 @@ namespace moesim::sizing {
 namespace {
 using Value = results::Results::Value;
 // Columns of the table `trial`: scenario, seed, latencies, share, finished, rejected, utilisation of two pools, errors
-// of kernels, limiter, piled_up, doubtful, gpus, tokens a GPU, three costs, warnings.
+// of kernels, limiter, piled_up, overloaded, gpus, tokens a GPU, three costs, warnings.
 constexpr int kLatencyAt = 3, kShareAt = kLatencyAt + int(kLatencies.size()), kMostPools = 2,
               kKernelsAt = kShareAt + 3 + kMostPools, kLimiterAt = kKernelsAt + 4, kEconomyAt = kLimiterAt + 3,
               kWarningsAt = kEconomyAt + 5;
@@ -31,7 +31,7 @@ std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
   for (const double e : {f.kernels.median, f.kernels.p90, f.kernels.borrowed_median, f.kernels.borrowed_p90})
     out.emplace_back(e);
   out.emplace_back(f.limiter);
-  for (const double figure : {f.piled_up, double(f.doubtful), f.gpus, f.tokens_per_gpu, f.cost_per_million,
+  for (const double figure : {f.piled_up, double(f.overloaded), f.gpus, f.tokens_per_gpu, f.cost_per_million,
                               f.cost_per_million_input, f.cost_per_million_output})
     out.emplace_back(figure);
   out.emplace_back(f.warnings);
@@ -54,7 +54,7 @@ Figures figures_of(const results::Statement& row) {
   out.kernels = {row.real(kKernelsAt), row.real(kKernelsAt + 1), row.real(kKernelsAt + 2), row.real(kKernelsAt + 3)};
   out.limiter = row.text(kLimiterAt);
   out.piled_up = row.real(kLimiterAt + 1);
-  out.doubtful = row.real(kLimiterAt + 2) != 0;
+  out.overloaded = row.real(kLimiterAt + 2) != 0;
   out.gpus = row.real(kEconomyAt);
   out.tokens_per_gpu = row.real(kEconomyAt + 1);
   out.cost_per_million = row.real(kEconomyAt + 2);

@@ -4,16 +4,18 @@
 
 namespace moesim::sizing {
 namespace {
-constexpr double kMostStretch = 4, kMostInDoubt = 8;
+constexpr double kMostStretch = 4;
 
-/// Whether requests may be piling up, slowly.
-bool is_doubtful(const Verdict& v) { return v.figures.doubtful && v.used() <= kFar; }
+/// Whether requests may be piling up, too slowly for this window.
+bool is_doubtful(const Verdict& v) { return v.met && v.figures.overloaded; }
 
-/// Whether a longer window could say otherwise.  Of requests that pile up, latencies only grow.
+/// Whether a longer window could say otherwise.  Of requests that pile up, latencies only grow; that they do is certain
+/// where the closed forms say so too.
 bool is_decided(const Verdict& v) {
   const double used = v.used();
   if (is_doubtful(v)) return false;
-  return used > kFar || used < 1 / kFar || (v.figures.piled_up > 0 && tightest(v.standings)->target != "served");
+  const bool grows = v.figures.piled_up > 0 && (v.figures.overloaded || tightest(v.standings)->target != "served");
+  return used > kFar || used < 1 / kFar || grows;
 }
 }  // namespace
 
@@ -32,7 +34,7 @@ Verdict judge_once(const Plan& plan, const Deployment& d, const Terms& q) {
 Verdict judge(const Plan& plan, const Deployment& d, const Terms& asked) {
   Terms q = asked;
   Verdict out = judge_once(plan, d, q);
-  while (!is_decided(out) && q.stretch < (is_doubtful(out) ? kMostInDoubt : kMostStretch)) {
+  while (!is_decided(out) && q.stretch < kMostStretch) {
     q.stretch *= 2;
     if (trial_for(plan, q.end_to_end * q.length, q.stretch, q.load).duration == out.trial.duration)
       break;  // the plan's limit

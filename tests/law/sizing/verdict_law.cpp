@@ -66,8 +66,8 @@ TEST(Verdict, TakesLongerWhereItIsClose) {
 }
 
 /// Ten instances of 4 x 64 requests, each of 100 tokens in some 33 ms, serve 776 a second of 800 that come: their
-/// latencies are fast for minutes, and they are too few.
-TEST(Verdict, OfALoadALittleOverWhatIsServedIsFoundOutByALongerWindow) {
+/// latencies are fast for minutes, and they are too few: places tell, in any window.
+TEST(Verdict, OfALoadALittleOverWhatPlacesServeIsThatItIsNotServed) {
   const TemporaryFolder folder;
   std::ofstream(folder.file("plan.yaml")) << "title: T\nmodel: mixtral-8x7b\nseed: 1\nsize:\n  workload: {kind: "
                                              "poisson, rate: 800, input: {kind: fixed, mean: "
