@@ -2,13 +2,13 @@
 // convolution.  Source: Gated Delta Networks, arXiv 2412.06464; transformers' modeling_qwen3_next.py.
 #include <algorithm>
 
-#include "spec/attention_rules.h"
 #include "spec/check_model.h"
 #include "spec/scale_steps.h"
+#include "spec/state_rules.h"
 
 namespace moesim::spec {
 namespace {
-class DeltaRules final : public AttentionRules {
+class DeltaRules final : public StateRules {
  public:
   void check(const AttentionShape& a, const FieldChecks& checks) const override {
     checks.fail("attention.kind", "{} is what the layers of `delta` have; expected MHA, GQA or MLA for the others",
@@ -27,21 +27,13 @@ class DeltaRules final : public AttentionRules {
             {1, d.value_dim, false}};
   }
   std::int64_t output_width(const Model& m) const override { return m.delta->values(); }
-  RotatedColumns rotated_columns(const Model&) const override { return {}; }
 
-  Bytes token_bytes(const AttentionShape&, CacheFormat) const override { return {}; }
   // The matrices in FP32, as publishers' kernels keep them whatever the cache is in; the convolution's inputs in BF16.
   Bytes state_bytes(const Model& m) const override {
     return {4 * m.delta->state() + 2 * m.delta->channels() * (m.delta->convolution - 1)};
   }
   // Each matrix decays (1), gives what it says of the key (2), is corrected (2) and asked (2).
   double state_flops(const Model& m) const override { return 7 * double(m.delta->state()); }
-  int latent_width(const AttentionShape&) const override { return 0; }
-  std::int64_t decode_width(const AttentionShape&) const override { return 0; }
-  AttentionShape instead_of(AttentionShape own) const override { return own; }
-
-  void scale(AttentionShape&, const Scale&) const override {}
-  void fit_laptop(const AttentionShape&, Scale&) const override {}
 };
 }  // namespace
 

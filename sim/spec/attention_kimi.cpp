@@ -2,13 +2,13 @@
 // short convolutions.  Source: Kimi Linear, arXiv 2510.26692, section 3; the publisher's modeling_kimi.py.
 #include <algorithm>
 
-#include "spec/attention_rules.h"
 #include "spec/check_model.h"
 #include "spec/scale_steps.h"
+#include "spec/state_rules.h"
 
 namespace moesim::spec {
 namespace {
-class KimiRules final : public AttentionRules {
+class KimiRules final : public StateRules {
  public:
   void check(const AttentionShape& a, const FieldChecks& checks) const override {
     checks.fail("attention.kind", "{} is what the layers of `kimi` have; expected MHA, GQA or MLA for the others",
@@ -33,21 +33,13 @@ class KimiRules final : public AttentionRules {
     return out;
   }
   std::int64_t output_width(const Model& m) const override { return m.kimi->width(); }
-  RotatedColumns rotated_columns(const Model&) const override { return {}; }
 
-  Bytes token_bytes(const AttentionShape&, CacheFormat) const override { return {}; }
   // The matrices in FP32, as publishers' kernels keep them whatever the cache is in; the convolutions' inputs in BF16.
   Bytes state_bytes(const Model& m) const override {
     return {4 * m.kimi->state() + 2 * m.kimi->channels() * (m.kimi->convolution - 1)};
   }
   // Each matrix decays (1), gives what it says of the key (2), is corrected (2) and asked (2).
   double state_flops(const Model& m) const override { return 7 * double(m.kimi->state()); }
-  int latent_width(const AttentionShape&) const override { return 0; }
-  std::int64_t decode_width(const AttentionShape&) const override { return 0; }
-  AttentionShape instead_of(AttentionShape own) const override { return own; }
-
-  void scale(AttentionShape&, const Scale&) const override {}
-  void fit_laptop(const AttentionShape&, Scale&) const override {}
 };
 }  // namespace
 

@@ -2,26 +2,19 @@
 // Source: arXiv 2405.21060; NVIDIA's modeling_nemotron_h.py.
 #include <algorithm>
 
-#include "spec/attention_rules.h"
 #include "spec/check_model.h"
 #include "spec/scale_steps.h"
+#include "spec/state_rules.h"
 
 namespace moesim::spec {
 namespace {
-class NoRules : public AttentionRules {
+class NoRules : public StateRules {
  public:
   void check(const AttentionShape& a, const FieldChecks& checks) const override {
     checks.fail("attention.kind", "{} is of layers of their own; expected MHA, GQA or MLA", name_of(a.kind));
   }
   std::vector<AttentionWeight> weights(const Model&) const override { return {}; }
   std::int64_t output_width(const Model&) const override { return 0; }
-  RotatedColumns rotated_columns(const Model&) const override { return {}; }
-  Bytes token_bytes(const AttentionShape&, CacheFormat) const override { return {}; }
-  int latent_width(const AttentionShape&) const override { return 0; }
-  std::int64_t decode_width(const AttentionShape&) const override { return 0; }
-  AttentionShape instead_of(AttentionShape own) const override { return own; }
-  void scale(AttentionShape&, const Scale&) const override {}
-  void fit_laptop(const AttentionShape&, Scale&) const override {}
 };
 
 class MambaRules final : public NoRules {

@@ -2,7 +2,7 @@
 // norm of its output.  As SGLang and vLLM run it: decays and steps are found inside the scan (chunk_kda, flashkda_fwd);
 // one next token a sequence is one kernel from the convolution to the norm (kda_fused_decode, fused_kda_decode),
 // several of them, in verification, are three (causal_conv1d_update, fused_recurrent_kda, norm).
-#include "compute/layers/attention_inventory.h"
+#include "compute/layers/state_inventory.h"
 #include "spec/attention_rules.h"
 
 namespace moesim::compute {
@@ -35,9 +35,10 @@ struct KimiPart {
   ShortConvolution convolution(const AttentionWork& w, bool decode) const {
     return {decode ? channels() : width(), k.convolution, w.sequences, w.queries, decode, Recurrence::kimi_delta};
   }
+  StateCore core() const { return {width(), double(k.dim), channels(), taps(), decays()}; }
 };
 
-class KimiInventory final : public AttentionInventory {
+class KimiInventory final : public StateInventory {
  public:
   void projections(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     const KimiPart p(c.model, c.options.tensor);
@@ -46,10 +47,6 @@ class KimiInventory final : public AttentionInventory {
     list.cast("cast decay latent", s.tokens * p.narrow() * p.k.dim);
     list.linear("decay up", s.tokens, p.width(), p.k.dim);
     if (!p.k.full_gate) list.linear("gate up", s.tokens, p.width(), p.k.dim);
-  }
-  std::int64_t cached_width(const AttentionPart&) const override { return 0; }
-  AttentionHeads prompt_heads(const AttentionPart& s) const override {
-    return {s.a.kind, s.heads, s.kv_heads, 0, 0, false};
   }
 
   // Each stretch of a batch that computes prompts and next tokens reads the layer's vectors; weights count them once.
@@ -60,7 +57,7 @@ class KimiInventory final : public AttentionInventory {
     for (const char* of : {"convolution q", "convolution k", "convolution v"})
       list.add(of, p.convolution(w, false), p.taps() / 3, w.queries, {std::int64_t(2 * p.taps() / 3)});
     list.add_scan("scan", p.scan(w), p.decays());
-    gated_norm(list, p, w.queries);
+    gated_norm(list, p.core(), w.queries);
   }
   void decode_core(OperationList& list, const LayerCall& c, const AttentionPart&) const override {
     const AttentionWork& w = c.batch.decode;
@@ -73,7 +70,7 @@ class KimiInventory final : public AttentionInventory {
     }
     list.add("convolution decode", p.convolution(w, true), p.taps(), w.queries, {std::int64_t(2 * p.taps())});
     list.add_scan("recurrence", scan, p.decays());
-    gated_norm(list, p, w.queries);
+    gated_norm(list, p.core(), w.queries);
   }
 
   void recompute(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
@@ -84,16 +81,8 @@ class KimiInventory final : public AttentionInventory {
     const AttentionWork& w = c.batch.prefill;
     if (w.queries == 0) return;
     const KimiPart p(c.model, c.options.tensor);
-    list.moved("gated norm backward", MemoryKind::norm_backward, 3 * w.queries * p.width(), spec::Dtype::bf16,
-               2 * w.queries * p.width(), spec::Dtype::bf16, 2 * double(p.k.dim), w.queries);
-    StateScan scan = p.scan(w);
-    scan.backward = true;
-    list.add_scan("scan backward", scan, 2 * p.decays());
-    // Inputs and gradients in, gradients out; the taps' own are sums of the same products.
-    list.moved("convolution backward", MemoryKind::norm_backward, 2 * w.queries * p.channels(), spec::Dtype::bf16,
-               w.queries * p.channels(), spec::Dtype::bf16, 2 * p.taps(), w.queries);
+    core_gradients(list, p.core(), p.scan(w), w.queries);
   }
-  std::int64_t rotated_columns(const LayerCall&, const AttentionPart&) const override { return 0; }
   void heads_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     const KimiPart p(c.model, c.options.tensor);
     list.cast("cast decays' gradient", s.tokens * p.narrow() * p.width());
@@ -121,7 +110,6 @@ class KimiInventory final : public AttentionInventory {
   std::int64_t output_width(const spec::Model& m, const LayerOptions& o) const override {
     return KimiPart(m, o.tensor).width();
   }
-  std::string_view core_needed_by() const override { return "gated norm backward"; }
   Bytes state_bytes(const spec::Model& m, int, const LayerOptions& o) const override {
     (void)KimiPart(m, o.tensor);  // refuses what does not divide
     return {spec::rules_of(spec::AttentionKind::kimi_delta).state_bytes(m).v / o.tensor};
@@ -136,13 +124,6 @@ class KimiInventory final : public AttentionInventory {
       kept.add("decays", "scan backward", c.tokens * p.width(), spec::Dtype::bf16);
     kept.add("steps", "scan backward", c.tokens * p.heads, spec::Dtype::fp32);
     kept.add("output before its norm, gates", "gated norm backward", 2 * c.tokens * p.width(), spec::Dtype::bf16);
-  }
-  AttentionHeads cached_heads(const spec::AttentionShape& a, int) const override { return {a.kind, 0, 0, 0, 0, false}; }
-
- private:
-  static void gated_norm(OperationList& list, const KimiPart& p, std::int64_t tokens) {
-    list.moved("gated norm", MemoryKind::norm, 2 * tokens * p.width(), spec::Dtype::bf16, tokens * p.width(),
-               spec::Dtype::bf16, double(p.k.dim), tokens);
   }
 };
 }  // namespace

@@ -1,7 +1,7 @@
 // Mamba-2: one projection to gates, the convolution's channels and steps, the short convolution, the scan over states,
 // the gated norm of its output.  As SGLang, vLLM and TensorRT-LLM run it (mamba_chunk_scan_combined,
 // selective_state_update): steps become decays inside the scan's and the update's own kernels.
-#include "compute/layers/attention_inventory.h"
+#include "compute/layers/state_inventory.h"
 #include "spec/attention_rules.h"
 
 namespace moesim::compute {
@@ -32,16 +32,13 @@ struct MambaPart {
   ShortConvolution convolution(const AttentionWork& w, bool decode) const {
     return {channels(), m.convolution, w.sequences, w.queries, decode};
   }
+  StateCore core() const { return {inner(), double(inner()), channels(), taps(), of_heads()}; }
 };
 
-class MambaInventory final : public AttentionInventory {
+class MambaInventory final : public StateInventory {
  public:
   void projections(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     list.linear("in_proj", s.tokens, MambaPart(c.model, c.options.tensor).projected(), s.hidden);
-  }
-  std::int64_t cached_width(const AttentionPart&) const override { return 0; }
-  AttentionHeads prompt_heads(const AttentionPart& s) const override {
-    return {s.a.kind, s.heads, s.kv_heads, 0, 0, false};
   }
 
   // Each stretch of a batch that computes prompts and next tokens reads the layer's vectors; weights count them once.
@@ -51,7 +48,7 @@ class MambaInventory final : public AttentionInventory {
     const MambaPart p(c.model, c.options.tensor);
     list.add("convolution", p.convolution(w, false), p.taps(), w.queries, {std::int64_t(2 * p.taps())});
     list.add_scan("scan", p.scan(w), p.of_heads());
-    gated_norm(list, p, w.queries);
+    gated_norm(list, p.core(), w.queries);
   }
   void decode_core(OperationList& list, const LayerCall& c, const AttentionPart&) const override {
     const AttentionWork& w = c.batch.decode;
@@ -60,25 +57,15 @@ class MambaInventory final : public AttentionInventory {
     update.decode = true;
     list.add("convolution decode", p.convolution(w, true), p.taps(), w.queries, {std::int64_t(2 * p.taps())});
     list.add_scan("state update", update, p.of_heads());
-    gated_norm(list, p, w.queries);
+    gated_norm(list, p.core(), w.queries);
   }
 
-  void recompute(OperationList&, const LayerCall&, const AttentionPart&) const override {}
   void core_backward(OperationList& list, const LayerCall& c, const AttentionPart&) const override {
     const AttentionWork& w = c.batch.prefill;
     if (w.queries == 0) return;
     const MambaPart p(c.model, c.options.tensor);
-    list.moved("gated norm backward", MemoryKind::norm_backward, 3 * w.queries * p.inner(), spec::Dtype::bf16,
-               2 * w.queries * p.inner(), spec::Dtype::bf16, 2 * double(p.inner()), w.queries);
-    StateScan scan = p.scan(w);
-    scan.backward = true;
-    list.add_scan("scan backward", scan, 2 * p.of_heads());
-    // Inputs and gradients in, gradients out; the taps' own are sums of the same products.
-    list.moved("convolution backward", MemoryKind::norm_backward, 2 * w.queries * p.channels(), spec::Dtype::bf16,
-               w.queries * p.channels(), spec::Dtype::bf16, 2 * p.taps(), w.queries);
+    core_gradients(list, p.core(), p.scan(w), w.queries);
   }
-  std::int64_t rotated_columns(const LayerCall&, const AttentionPart&) const override { return 0; }
-  void heads_backward(OperationList&, const LayerCall&, const AttentionPart&) const override {}
   void projections_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     const std::int64_t projected = MambaPart(c.model, c.options.tensor).projected();
     list.cast("cast gradient of in_proj", s.tokens * projected);
@@ -92,7 +79,6 @@ class MambaInventory final : public AttentionInventory {
   std::int64_t output_width(const spec::Model& m, const LayerOptions& o) const override {
     return MambaPart(m, o.tensor).inner();
   }
-  std::string_view core_needed_by() const override { return "gated norm backward"; }
   Bytes state_bytes(const spec::Model& m, int, const LayerOptions& o) const override {
     const MambaPart p(m, o.tensor);
     return {4 * p.inner() * p.m.state + 2 * p.channels() * (p.m.convolution - 1)};
@@ -104,13 +90,6 @@ class MambaInventory final : public AttentionInventory {
     kept.add("x, B, C", "scan backward", c.tokens * p.channels(), spec::Dtype::bf16);
     kept.add("steps", "scan backward", c.tokens * p.heads, spec::Dtype::fp32);
     kept.add("output before its norm, gates", "gated norm backward", 2 * c.tokens * p.inner(), spec::Dtype::bf16);
-  }
-  AttentionHeads cached_heads(const spec::AttentionShape& a, int) const override { return {a.kind, 0, 0, 0, 0, false}; }
-
- private:
-  static void gated_norm(OperationList& list, const MambaPart& p, std::int64_t tokens) {
-    list.moved("gated norm", MemoryKind::norm, 2 * tokens * p.inner(), spec::Dtype::bf16, tokens * p.inner(),
-               spec::Dtype::bf16, double(p.inner()), tokens);
   }
 };
 }  // namespace

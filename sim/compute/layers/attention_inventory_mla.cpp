@@ -61,16 +61,11 @@ class LatentInventory final : public AttentionInventory {
     values_up(list, s, s.decode.queries);
   }
 
-  // The core's output and the gates in, their product out; back: both and the product's gradient in, two out.
   void gate_output(OperationList& list, const AttentionPart& s) const override {
-    if (s.a.output_gate)
-      list.moved("gate output", MemoryKind::swiglu, 2 * s.tokens * s.o, spec::Dtype::bf16, s.tokens * s.o,
-                 spec::Dtype::bf16);
+    grouped_inventory().gate_output(list, s);
   }
   void gate_output_backward(OperationList& list, const AttentionPart& s) const override {
-    if (s.a.output_gate)
-      list.moved("gate output backward", MemoryKind::swiglu_backward, 3 * s.tokens * s.o, spec::Dtype::bf16,
-                 2 * s.tokens * s.o, spec::Dtype::bf16);
+    grouped_inventory().gate_output_backward(list, s);
   }
 
   void recompute(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
