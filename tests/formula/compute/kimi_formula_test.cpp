@@ -5,6 +5,7 @@
 
 #include "compute/kernels/equations.h"
 #include "compute/layers/memory.h"
+#include "formula/compute/held_layers.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
 #include "support/refusal.h"
@@ -48,13 +49,6 @@ TEST(KimiDelta, DraftsKeepAWindowOrACopyOfItEach) {
   EXPECT_DOUBLE_EQ(convolution_seconds({3, 4, 2, 4, true}, e, kTwoSms), 48 + 2 * 3 * (2 * 3 + 2 * 4));
   e.window = 4;  // a second copy of the window: 6 B a channel where 2 B would do
   EXPECT_DOUBLE_EQ(convolution_seconds({3, 4, 2, 4, true}, e, kTwoSms), 48 + 2 * 3 * (2 * 3 + 2 * 4) + 2 * 3 * 4);
-}
-
-HeldLayers all_of(const spec::Model& m) {
-  HeldLayers held;
-  for (int layer = 0; layer < m.layers; ++layer) held.layers.push_back(layer);
-  held.experts = m.moe->experts;
-  return held;
 }
 
 TEST(KimiDelta, ARequestsStateIsSharedByTensorParallelGpus) {

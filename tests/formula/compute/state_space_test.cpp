@@ -5,6 +5,7 @@
 
 #include "compute/kernels/equations.h"
 #include "compute/layers/memory.h"
+#include "formula/compute/held_layers.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
 #include "support/refusal.h"
@@ -93,13 +94,6 @@ TEST(StateSpace, BlocksOfAConvolutionGoOnBy512Tokens) {
 
 // Nemotron-3-Nano: 23 layers keep 64 states of 64 x 128 in FP32 and 3 inputs of 64 x 64 + 2 x 8 x 128 channels in BF16.
 constexpr std::int64_t kNanoState = 23 * (64 * 64 * 128 * 4 + 3 * 6144 * 2);
-HeldLayers all_of(const spec::Model& m) {
-  HeldLayers held;
-  for (int layer = 0; layer < m.layers; ++layer) held.layers.push_back(layer);
-  held.experts = m.moe->experts;
-  return held;
-}
-
 TEST(StateSpace, ARequestsStateIsSharedByTensorParallelGpus) {
   const spec::Model nano = spec::load_model("nemotron-3-nano-30b-a3b");
   LayerOptions options;
