@@ -20,6 +20,13 @@ class Outcome : public testing::Test {
   Printed shell(const std::string& command) const {
     return moesim_prints("--version >/dev/null; m='" MOESIM_PROGRAM "'; { " + command + "; }", folder_);
   }
+  /// What a run that a signal ended has to say of its results: how far it came depends on the machine.
+  std::string said_of(const std::string& results) const {
+    const results::Database db = results::Database::open(folder_.file(results));
+    EXPECT_EQ(db.value("SELECT state FROM run"), "interrupted");
+    return fmt::format("interrupted: {} holds {}\n", results,
+                       db.value("SELECT count(*) FROM metric") == "0" ? "no figures yet" : "what was done until then");
+  }
   TemporaryFolder folder_;
 };
 
@@ -96,8 +103,7 @@ TEST_F(Outcome, SignalsAreObeyedInHalfASecondAndSaid) {
   for (const auto& [signal, code] : signals) {
     const std::string name = signal;
     EXPECT_EQ(text_of(name + ".code"), fmt::format("{}\n", code)) << name;
-    EXPECT_EQ(text_of(name + ".err"), "interrupted: " + name + ".db holds no figures yet\n");
-    EXPECT_EQ(results::Database::open(folder_.file(name + ".db")).value("SELECT state FROM run"), "interrupted");
+    EXPECT_EQ(text_of(name + ".err"), said_of(name + ".db"));
   }
 }
 
@@ -117,8 +123,7 @@ TEST_F(Outcome, NohupKeepsItsMeaning) {
                           " -o a.db >/dev/null & sleep 1; kill -HUP $!; sleep 1; "
                           "kill -TERM $!; wait $!");
   EXPECT_EQ(p.exit_code, 143);
-  EXPECT_EQ(p.err, "interrupted: a.db holds no figures yet\n");
-  EXPECT_EQ(results::Database::open(folder_.file("a.db")).value("SELECT state FROM run"), "interrupted");
+  EXPECT_EQ(p.err, said_of("a.db"));
 }
 
 TEST_F(Outcome, TwoOutputsAreNotOneFile) {
