@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "compute/layers/memory.h"
@@ -14,11 +15,18 @@
 
 namespace moesim::compute {
 namespace {
+// By name: reading the whole catalogue would take every test of this program longer than most of them take.
+const std::set<std::string> kCannotRun = {"gemma-4-26b-a4b", "longcat-flash", "mimo-v2-flash", "step-3.7-flash"};
+
 std::vector<std::string> known_models() {
-  std::vector<std::string> out;
-  for (const std::string& name : catalogue_names("models"))
-    if (spec::load_model(name).can_run()) out.push_back(name);
+  std::vector<std::string> out = catalogue_names("models");
+  std::erase_if(out, [](const std::string& name) { return kCannotRun.contains(name); });
   return out;
+}
+
+TEST(ModelsThatCannotRun, AreKnown) {
+  for (const std::string& name : catalogue_names("models"))
+    EXPECT_EQ(spec::load_model(name).can_run(), !kCannotRun.contains(name)) << name;
 }
 
 // Rows of the routed experts when one GPU holds them all: any split of tokens x top_k has the same FLOPs.
