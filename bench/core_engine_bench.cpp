@@ -1,6 +1,8 @@
 // The hold model, the field's yardstick for event queues: take one event, schedule one at now + exponential.
 #include <benchmark/benchmark.h>
 
+#include <random>
+
 #include "core/engine.h"
 #include "core/random.h"
 
@@ -38,6 +40,15 @@ void hold(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * std::int64_t(kBatch));
 }
+
+/// A word of randomness: ours against the standard's, which it equals bit by bit.
+template <class Generator>
+void word(benchmark::State& state) {
+  Generator draw(1);
+  for (auto _ : state) benchmark::DoNotOptimize(draw());
+}
+BENCHMARK(word<Twister>)->Name("word, ours");
+BENCHMARK(word<std::mt19937_64>)->Name("word, the standard's");
 BENCHMARK(hold)
     ->ArgNames({"pending", "ties"})
     ->Args({100, 0})

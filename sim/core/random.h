@@ -1,12 +1,12 @@
 // Named random streams: each use of chance has its own, so that one more draw here changes nothing there.
 #pragma once
 #include <cstdint>
-#include <random>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "core/names.h"
+#include "core/twister.h"
 
 namespace moesim::core {
 
@@ -31,7 +31,7 @@ class Random {
   }
 
  private:
-  std::mt19937_64 engine_;  // the standard fixes its output bit by bit
+  Twister engine_;
   double spare_normal_ = 0;
   bool has_spare_ = false;
 };
