@@ -4,14 +4,18 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "cli/manual/manual.h"
 #include "cli/manual/parts.h"
 
 namespace moesim::cli {
 namespace {
 // Names come from the program itself, so that they are those of its data: lines of `moesim list X` begin with them.
+// Of scenarios a verb is offered those of its kind, which begin with its name, and files that end as what it reads.
 constexpr std::string_view kBash = R"bash(# bash completion of moesim, made by `moesim manual`
-_moesim_names() { moesim list "$1" 2>/dev/null | sed -n 's/^  \([A-Za-z0-9_.-]*[A-Za-z0-9]\)\(:\| \).*/\1/p'; }
+_moesim_names() { moesim list "$1" 2>/dev/null | sed -n 's/^  \([A-Za-z0-9_.-]*[A-Za-z0-9]\)\(:\| \).*/\1/p' | _moesim_kind "$1" "$2"; }
+@KIND@
 _moesim() {
   local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} sub=${COMP_WORDS[2]}
   local words="" names="" plain="" files=yes
@@ -27,12 +31,23 @@ _moesim() {
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     return
   fi
-  if [ -n "$names" ]; then COMPREPLY=($(compgen -W "$(for n in $names; do _moesim_names "$n"; done)" -- "$current")); fi
+  if [ -n "$names" ]; then COMPREPLY=($(compgen -W "$(for n in $names; do _moesim_names "$n" "$verb"; done)" -- "$current")); fi
   if [ -n "$plain" ]; then COMPREPLY+=($(compgen -W "$plain" -- "$current")); files=no; fi
-  if [ $files = yes ]; then COMPREPLY+=($(compgen -f -- "$current")); fi
+  if [ $files = no ]; then return; fi
+  case $verb in
+    report|compare|diff|merge) COMPREPLY+=($(compgen -f -X '!*.db' -- "$current") $(compgen -d -- "$current")) ;;
+    *) COMPREPLY+=($(compgen -f -- "$current")) ;;
+  esac
 }
 complete -F _moesim moesim
 )bash";
+constexpr std::string_view kKind = R"sh(_moesim_kind() {
+  case "$1 $2" in
+    "scenarios size" | "scenarios sweep") grep "^$2-" ;;
+    "scenarios "*) grep -v '^\(size\|sweep\)-' ;;
+    *) cat ;;
+  esac
+})sh";
 
 void replace(std::string& text, std::string_view mark, std::string_view by) {
   text.replace(text.find(mark), mark.size(), by);
@@ -78,6 +93,9 @@ std::string zsh_text(std::string_view text) {
 std::string zsh_value(const CLI::App& verb, const CLI::Option& o) {
   const auto [names, plain] = completions_of(verb, o);
   if (!plain.empty()) return fmt::format("({})", plain);
+  constexpr std::string_view kReadsResults[] = {"report", "compare", "diff", "merge"};
+  if (o.get_positional() && std::ranges::find(kReadsResults, verb.get_name()) != std::end(kReadsResults))
+    return "_files -g \"*.db\"";
   return names.empty() ? "_files" : fmt::format("_moesim_names {}", names);
 }
 
@@ -130,6 +148,7 @@ std::string bash_completion(const CLI::App& app) {
     cases += "      ;;\n";
   }
   std::string out(kBash);
+  replace(out, "@KIND@", kKind);
   replace(out, "@VERBS@", verbs);
   replace(out, "@CASES@", cases);
   return out;
@@ -137,14 +156,15 @@ std::string bash_completion(const CLI::App& app) {
 
 std::string zsh_completion(const CLI::App& app) {
   std::string out = fmt::format(
-      "#compdef moesim\n# zsh completion of moesim, made by `moesim manual`\n_moesim_names() {{\n  local -a "
-      "names\n  names=(${{(f)\"$(for n in $@; do moesim list $n 2>/dev/null; done | sed -n 's/^  "
+      "#compdef moesim\n# zsh completion of moesim, made by `moesim manual`\n{}\n_moesim_names() {{\n  local -a "
+      "names\n  names=(${{(f)\"$(for n in $@; do moesim list $n 2>/dev/null | sed -n 's/^  "
       "\\([A-Za-z0-9_.-]*[A-Za-z0-9]\\)[: "
-      "].*/\\1/p')\"}})\n  compadd -a names\n  _files\n}}\n_moesim() {{\n  local -a verbs\n  verbs=(\n{}  )\n  if "
+      "].*/\\1/p' | _moesim_kind $n $verb; done)\"}})\n  compadd -a names\n  _files\n}}\n_moesim() {{\n  local -a "
+      "verbs\n  verbs=(\n{}  )\n  if "
       "(( CURRENT == 2 )); then\n    _describe command verbs\n    return\n  fi\n  local verb=$words[2]\n  shift "
       "words\n  (( "
       "CURRENT-- ))\n  case $verb in\n",
-      zsh_verbs(app, "    "));
+      kKind, zsh_verbs(app, "    "));
   for (const CLI::App* verb : verbs_of(app)) {
     out += fmt::format("    {})\n", verb->get_name());
     if (const std::vector<const CLI::App*> parts = verbs_of(*verb); parts.empty()) {

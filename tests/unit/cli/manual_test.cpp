@@ -89,6 +89,23 @@ TEST_F(Manual, BashCompletesVerbsOptionsAndNames) {
   EXPECT_EQ(completed("moesim place --strategy eplb_g"), "eplb_global\n");
 }
 
+TEST_F(Manual, BashOffersAVerbWhatItTakes) {
+  if (!there("bash")) GTEST_SKIP() << "no bash here";
+  for (const std::string verb : {"size", "sweep"}) {
+    std::istringstream offered(completed("moesim " + verb + " s"));
+    int names = 0;
+    for (std::string name; std::getline(offered, name); ++names)
+      EXPECT_TRUE(name.starts_with(verb + "-")) << "moesim " << verb << " refuses " << name;
+    EXPECT_GE(names, 3) << verb;
+  }
+  EXPECT_EQ(completed("moesim run siz"), "\n");
+  EXPECT_NE(completed("moesim run serv").find("serve-mixtral-8x7b\n"), std::string::npos);
+  shell("touch a1.db a2.yaml; mkdir a3");
+  EXPECT_EQ(completed("moesim report a"), "a1.db\na3\n");
+  EXPECT_EQ(completed("moesim diff a1.db a"), "a1.db\na3\n");
+  EXPECT_EQ(completed("moesim run a"), "a1.db\na2.yaml\na3\n");
+}
+
 TEST_F(Manual, ZshTakesItsScript) {
   if (!there("zsh")) GTEST_SKIP() << "no zsh here";
   EXPECT_EQ(shell("zsh -n m/_moesim"), "");
