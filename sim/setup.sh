@@ -52,10 +52,12 @@ quietly() {
 }
 
 build() {
-  local preset=$1 folder=$2
+  local preset=$1 folder=$2 from_nothing=()
+  # A dozen sources at a time, which takes a third of the time; `cmake --preset release` before is for those who change one.
+  [ -e "$folder/CMakeCache.txt" ] || from_nothing=(-DMOESIM_UNITY=ON)
   echo "setup: building $folder (a few minutes the first time)" >&2
   mkdir -p "$folder"
-  quietly "$folder/configure.log" cmake --preset "$preset"
+  quietly "$folder/configure.log" cmake --preset "$preset" "${from_nothing[@]}"
   quietly "$folder/build.log" cmake --build --preset "$preset" "${@:3}"
 }
 
