@@ -7,6 +7,7 @@
 #include "core/random.h"
 #include "law/compute/sparse_kernels.h"
 #include "spec/catalogue.h"
+#include "support/rounds.h"
 
 namespace moesim::compute {
 namespace {
@@ -105,7 +106,7 @@ class EveryKernelModel : public testing::TestWithParam<Case> {
 TEST_P(EveryKernelModel, NeverBeatsTheDataSheet) {
   Random random(1, "data sheet");
   Rows rows;
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < test::rounds(2000); ++i) {
     const Kernel kernel = random_kernel(random, rows);
     const GpuShare share{int(1 + random.below(std::uint64_t(gpu.sms))), 0.1 + 0.9 * random.uniform()};
     const double peak = (test::in_fp8(kernel) ? gpu.fp8.v : gpu.bf16.v) * share.sms / gpu.sms;
@@ -121,7 +122,7 @@ TEST_P(EveryKernelModel, NeverBeatsTheDataSheet) {
 TEST_P(EveryKernelModel, MoreSmsOrBandwidthAreNeverSlower) {
   Random random(2, "more");
   Rows rows;
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < test::rounds(2000); ++i) {
     const Kernel kernel = random_kernel(random, rows);
     const int few = int(1 + random.below(std::uint64_t(gpu.sms))),
               more = few + int(random.below(std::uint64_t(gpu.sms - few + 1)));
@@ -133,7 +134,7 @@ TEST_P(EveryKernelModel, MoreSmsOrBandwidthAreNeverSlower) {
 
 TEST_P(EveryKernelModel, OnlyActualRowsOfExpertsCost) {
   Random random(7, "experts");
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < test::rounds(500); ++i) {
     GroupedGemm g;
     g.n = log_uniform(random, 64, 1e4), g.k = log_uniform(random, 64, 1e4), g.dtype = spec::Dtype::bf16;
     const std::int64_t each = log_uniform(random, 1, 4000), experts = 1 + std::int64_t(random.below(32));
@@ -152,7 +153,7 @@ TEST_P(EveryKernelModel, OnlyActualRowsOfExpertsCost) {
 
 TEST_P(EveryKernelModel, LargerProductsAreNeverFaster) {
   Random random(3, "larger");
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < test::rounds(2000); ++i) {
     const Gemm g{.m = log_uniform(random, 1, 1e5),
                  .n = log_uniform(random, 8, 4e4),
                  .k = log_uniform(random, 8, 2e4),
@@ -169,7 +170,7 @@ TEST_P(EveryKernelModel, LargerProductsAreNeverFaster) {
 
 TEST_P(EveryKernelModel, MoreWorkOfAnyOtherKindIsNeverFaster) {
   Random random(8, "larger");
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < test::rounds(1000); ++i) {
     const Sequences s = any_sequences(random, 2);
     Sequences longer = s;
     auto& [queries, context] = longer[std::size_t(random.below(longer.size()))];
@@ -195,7 +196,7 @@ TEST_P(EveryKernelModel, MoreWorkOfAnyOtherKindIsNeverFaster) {
 // No cut of a batch, however uneven, is faster than the whole.
 TEST_P(EveryKernelModel, CuttingTheRowsOfAProductGainsNothing) {
   Random random(4, "cut");
-  for (int i = 0; i < 4000; ++i) {
+  for (int i = 0; i < test::rounds(4000); ++i) {
     Gemm whole{.m = log_uniform(random, 2, 1e5),
                .n = log_uniform(random, 8, 4e4),
                .k = log_uniform(random, 8, 2e4),
@@ -213,7 +214,7 @@ TEST_P(EveryKernelModel, CuttingTheRowsOfAProductGainsNothing) {
 
 TEST_P(EveryKernelModel, CuttingTheRowsOfExpertsGainsNothing) {
   Random random(9, "cut");
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < test::rounds(2000); ++i) {
     Rows rows{2}, first{1}, second{1};
     for (std::int64_t expert = 0, count = log_uniform(random, 1, 65); expert < count; ++expert) {
       rows.push_back(random.below(4) ? log_uniform(random, 1, 5000) : 0);
@@ -235,7 +236,7 @@ TEST_P(EveryKernelModel, CuttingTheRowsOfExpertsGainsNothing) {
 
 TEST_P(EveryKernelModel, CuttingABatchOfSequencesGainsNothing) {
   Random random(10, "cut");
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < test::rounds(1000); ++i) {
     const Sequences whole = any_sequences(random, 2);
     const std::size_t cut = 1 + random.below(whole.size() - 1);
     const Sequences parts[] = {{whole.begin(), whole.begin() + std::ptrdiff_t(cut)},
@@ -267,7 +268,7 @@ TEST_P(EveryKernelModel, SameQuestionSameAnswerFromTheCache) {
   Random random(5, "cache");
   KernelCosts costs(*model, 64);  // small: it starts afresh often
   Rows rows;
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < test::rounds(1000); ++i) {
     const Kernel kernel = random_kernel(random, rows);
     const Cost asked = model->cost(kernel);
     EXPECT_EQ(costs.cost(kernel).time, asked.time);
@@ -281,7 +282,7 @@ TEST_P(EveryKernelModel, SameQuestionSameAnswerFromTheCache) {
 TEST_P(EveryKernelModel, TwoKernelsSideBySideShareTheBandwidth) {
   Random random(6, "together");
   Rows rows, other;
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < test::rounds(500); ++i) {
     const Kernel a = random_kernel(random, rows), b = random_kernel(random, other);
     const int sms = gpu.sms / 2;
     const TogetherCost both = cost_together(*model, a, sms, b, gpu.sms - sms);

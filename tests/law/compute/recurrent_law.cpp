@@ -8,6 +8,7 @@
 #include "core/ceil_div.h"
 #include "core/random.h"
 #include "spec/catalogue.h"
+#include "support/rounds.h"
 
 namespace moesim::compute {
 namespace {
@@ -57,7 +58,7 @@ ShortConvolution any_convolution(Random& random) {
 
 TEST_P(EveryStateModel, NeverBeatsTheDataSheetAndMoreOfTheGpuIsNeverSlower) {
   Random random(1, "states");
-  for (int i = 0; i < 1000; ++i)
+  for (int i = 0; i < test::rounds(1000); ++i)
     for (const Kernel& kernel : {Kernel{any_scan(random)}, Kernel{any_convolution(random)}}) {
       const int few = int(1 + random.below(std::uint64_t(gpu.sms))),
                 more = few + int(random.below(std::uint64_t(gpu.sms - few + 1)));
@@ -71,7 +72,7 @@ TEST_P(EveryStateModel, NeverBeatsTheDataSheetAndMoreOfTheGpuIsNeverSlower) {
 
 TEST_P(EveryStateModel, MoreWorkIsNeverFaster) {
   Random random(2, "states");
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < test::rounds(1000); ++i) {
     const StateScan s = any_scan(random);
     StateScan more = s;
     more.sequences += size(random, 1, 50);
@@ -91,7 +92,7 @@ TEST_P(EveryStateModel, MoreWorkIsNeverFaster) {
 
 TEST_P(EveryStateModel, CuttingABatchGainsNothing) {
   Random random(3, "states");
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < test::rounds(1000); ++i) {
     const StateScan whole = any_scan(random);
     StateScan first = whole, second = whole;
     first.sequences = 1 + std::int64_t(random.below(std::uint64_t(whole.sequences - 1)));
@@ -110,7 +111,7 @@ TEST_P(EveryStateModel, CuttingABatchGainsNothing) {
 TEST_P(EveryStateModel, SameQuestionSameAnswerFromTheCache) {
   Random random(4, "states");
   KernelCosts costs(*model, 64);
-  for (int i = 0; i < 500; ++i)
+  for (int i = 0; i < test::rounds(500); ++i)
     for (const Kernel& kernel : {Kernel{any_scan(random)}, Kernel{any_convolution(random)}}) {
       EXPECT_EQ(costs.cost(kernel).time, model->cost(kernel).time);
       EXPECT_EQ(costs.cost(kernel).from.origin, model->cost(kernel).from.origin);

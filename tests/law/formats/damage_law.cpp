@@ -9,12 +9,13 @@
 #include "formats/torch_file.h"
 #include "support/byte_builders.h"
 #include "support/damage.h"
+#include "support/rounds.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::formats {
 namespace {
 using namespace bytes;
-constexpr int kRounds = 3000;
+constexpr int kRounds = test::rounds(500);  // the fuzzers (tests/fuzz) go through millions
 
 /// Elements of the first rows, however they are to be read.
 void use(const ArraySource& a) {

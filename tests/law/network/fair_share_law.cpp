@@ -5,6 +5,7 @@
 
 #include "common/naive_max_min.h"
 #include "network/sharing/fluid_links.h"
+#include "support/rounds.h"
 
 namespace moesim::network {
 namespace {
@@ -43,7 +44,7 @@ IdVector<LinkId, Bandwidth> bandwidths(const std::vector<double>& capacity) {
 }
 
 TEST(FairShareLaw, EqualsTheNaiveReferenceOnRandomNetworks) {
-  for (unsigned seed = 0; seed < 1000; ++seed) {
+  for (unsigned seed = 0; seed < unsigned(test::rounds(1000)); ++seed) {
     SCOPED_TRACE(seed);
     const RandomNetwork net = random_network(seed);
     FairShare share(bandwidths(net.capacity));
@@ -56,7 +57,7 @@ TEST(FairShareLaw, EqualsTheNaiveReferenceOnRandomNetworks) {
 }
 
 TEST(FairShareLaw, NoLinkIsOverCapacityAndEveryFlowIsHeldBackSomewhereByNoFasterFlow) {
-  for (unsigned seed = 0; seed < 500; ++seed) {
+  for (unsigned seed = 0; seed < unsigned(test::rounds(500)); ++seed) {
     SCOPED_TRACE(seed);
     const RandomNetwork net = random_network(seed);
     FairShare share(bandwidths(net.capacity));
@@ -81,7 +82,7 @@ TEST(FairShareLaw, NoLinkIsOverCapacityAndEveryFlowIsHeldBackSomewhereByNoFaster
 
 /// Adds and removes at random, in batches, and compares with a network that starts from nothing: bit by bit.
 TEST(FairShareLaw, IncrementalEqualsFromScratchExactlyInAnyOrder) {
-  for (unsigned seed = 0; seed < 300; ++seed) {
+  for (unsigned seed = 0; seed < unsigned(test::rounds(300)); ++seed) {
     SCOPED_TRACE(seed);
     const RandomNetwork net = random_network(seed);
     std::mt19937_64 random(seed);
@@ -112,7 +113,7 @@ TEST(FairShareLaw, IncrementalEqualsFromScratchExactlyInAnyOrder) {
 /// The same where most links have capacity to spare at times: pairs of 6 senders and 6 receivers, whose capacities
 /// change.
 TEST(FairShareLaw, IncrementalEqualsFromScratchExactlyBetweenPairsOfChangingCapacity) {
-  for (unsigned seed = 0; seed < 100; ++seed) {
+  for (unsigned seed = 0; seed < unsigned(test::rounds(100)); ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937_64 random(seed);
     std::vector<double> capacity;
@@ -220,7 +221,7 @@ std::vector<Time> run_fluid(const std::vector<double>& capacity, const std::vect
 }
 
 TEST(FluidLaw, TransferTimesEqualTheNaiveReferenceOnRandomNetworks) {
-  for (unsigned seed = 0; seed < 1000; ++seed) {
+  for (unsigned seed = 0; seed < unsigned(test::rounds(1000)); ++seed) {
     SCOPED_TRACE(seed);
     const RandomNetwork net = random_network(seed);
     const std::vector<TimedFlow> flows = random_flows(net, seed);
@@ -235,7 +236,7 @@ TEST(FluidLaw, TransferTimesEqualTheNaiveReferenceOnRandomNetworks) {
 }
 
 TEST(FluidLaw, TheOrderOfInsertionDoesNotMatter) {
-  for (unsigned seed = 0; seed < 200; ++seed) {
+  for (unsigned seed = 0; seed < unsigned(test::rounds(200)); ++seed) {
     SCOPED_TRACE(seed);
     const RandomNetwork net = random_network(seed);
     std::vector<TimedFlow> flows = random_flows(net, seed);
@@ -249,7 +250,7 @@ TEST(FluidLaw, TheOrderOfInsertionDoesNotMatter) {
 
 TEST(FluidLaw, CoalescingStaysWithinItsTolerance) {
   double worst = 0;
-  for (unsigned seed = 0; seed < 500; ++seed) {
+  for (unsigned seed = 0; seed < unsigned(test::rounds(500)); ++seed) {
     SCOPED_TRACE(seed);
     const RandomNetwork net = random_network(seed);
     std::vector<TimedFlow> flows = random_flows(net, seed);

@@ -9,6 +9,7 @@
 #include "core/config_error.h"
 #include "pages/report.h"
 #include "results/results.h"
+#include "support/rounds.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::pages {
@@ -103,7 +104,7 @@ void fill(results::Database& db, Random& random) {
 TEST(DatabaseLaw, EveryDatabaseGivesAPageOrARefusal) {
   const TemporaryFolder folder;
   std::size_t pages = 0;
-  for (unsigned seed = 0; seed < 36; ++seed) {
+  for (unsigned seed = 0; seed < unsigned(test::rounds(36)); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     const std::string study =

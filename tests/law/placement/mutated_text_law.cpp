@@ -11,6 +11,7 @@
 #include "placement/files/formats.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
+#include "support/rounds.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::placement {
@@ -60,7 +61,7 @@ std::string mutated(std::string text, Random& random) {
 int refused(const std::string& right, const std::function<void(const std::string&)>& read) {
   EXPECT_NO_THROW(read(right)) << right;
   int out = 0;
-  for (std::uint64_t seed = 0; seed < 600; ++seed) {
+  for (int seed = 0; seed < test::rounds(300); ++seed) {
     Random random(seed, "mutations");
     std::string text = right;
     for (std::uint64_t n = 1 + random.below(3); n > 0 && !text.empty(); --n) text = mutated(text, random);

@@ -5,6 +5,7 @@
 #include "numerics/tokens/tokenizer.h"
 #include "support/damage.h"
 #include "support/refusal.h"
+#include "support/rounds.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::numerics {
@@ -64,7 +65,7 @@ TEST_F(TokenizerReject, DamageIsRefusedOrHarmless) {
                            R"("model":{"type":"BPE","unk_token":"_","vocab":{"a":0,"aa":1,"_":3},"merges":["a a"]}})";
   Random random(14, "tokenizers");
   EXPECT_EQ(refused(good), "accepted");
-  for (int round = 0; round < 2000; ++round) (void)refused(test::damaged_text(good, random));
+  for (int round = 0; round < test::rounds(1000); ++round) (void)refused(test::damaged_text(good, random));
 }
 }  // namespace
 }  // namespace moesim::numerics

@@ -77,7 +77,7 @@ TEST(Serving, TheLinearProgrammesTimeComesBeforeEveryDispatchOfLayersWithCopies)
         "    - {role: prefill, parallel: {data: 8}}\n    - {role: decode, parallel: {data: 16}, placement: "
         "{strategy: eplb, slots: " +
         std::to_string(slots) + ", replica_choice: " + choice + "}}\n");
-    yaml.replace(yaml.find("20 s"), 4, "5 s");  // steps enough: a mean over them
+    yaml.replace(yaml.find("20 s"), 4, "2 s");  // steps enough: a mean over them
     const Ran r = run(yaml);
     return r.at("dispatch_time", "pool:decode,layer:9");
   };
