@@ -7,14 +7,14 @@
 
 namespace moesim::compute {
 namespace {
-// To the power of 0 shares lie evenly between the benchmarks' bounds, 1 and 0.8 of the tokens.
+// To the power of 0 shares lie evenly between the benchmarks' bounds, 1 and 0.8 of the tokens: 8 of 10.
 TEST(PowerLaw, SharesLieBetweenTheBenchmarksBounds) {
-  const ExpertShape shape{.tokens = 100'000, .hidden = 1, .width = 1, .top_k = 2, .experts = 4, .groups = 1};
+  const ExpertShape shape{.tokens = 10, .hidden = 1, .width = 1, .top_k = 20'000, .experts = 4, .groups = 1};
   Random drawn(5, "loads"), again(5, "loads");
   const std::vector<std::int64_t> rows = draw_power_law(shape, 0, drawn);
   EXPECT_EQ(std::accumulate(rows.begin(), rows.end(), std::int64_t{0}), 200'000);
   std::vector<double> share;
-  for (std::size_t i = 0; i < rows.size(); ++i) share.push_back(1 + (80'000 - 1) * again.uniform());
+  for (std::size_t i = 0; i < rows.size(); ++i) share.push_back(1 + (8 - 1) * again.uniform());
   const double sum = std::accumulate(share.begin(), share.end(), 0.0);
   for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_NEAR(double(rows[i]), share[i] / sum * 200'000, 2) << i;
 }
