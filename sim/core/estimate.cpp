@@ -44,7 +44,8 @@ std::string rounded_count(double count) {
 std::string rounded_time(double seconds) {
   constexpr double kDay = 86400, kYear = 365 * kDay;
   if (seconds < 1) return "less than 1 s";
-  if (seconds < 120) return fmt::format("{:.2g} s", seconds < 99.5 ? seconds : std::round(seconds));
+  if (seconds < 99.5) return fmt::format("{:.2g} s", seconds);
+  if (seconds < 120) return fmt::format("{:.0f} s", seconds);  // two digits would be 1.2e+02
   if (seconds < 2 * 3600) return fmt::format("{:.0f} min", seconds / 60);
   if (seconds < 2 * kDay) return fmt::format("{:.0f} h", seconds / 3600);
   return seconds < 2 * kYear ? fmt::format("{:.0f} days", seconds / kDay) : rounded_count(seconds / kYear) + " years";

@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/interrupt.h"
+#include "core/words.h"
 #include "forward/precision.h"
 #include "network/exchanges/exchange.h"
 #include "placement/rebalancing/migration.h"
@@ -51,8 +52,8 @@ void check_options(const PlaceOptions& o) {
   for (const auto* list : {&o.planned, &o.scored})
     for (const Workload& w : *list)
       if (const auto& [who, own] = told_top_k(o, w); o.top_k > 0 && own > 0 && own != o.top_k)
-        throw ConfigError::placed(
-            fmt::format("--top-k: {} says itself that a token chooses {} experts, got {}", who, own, o.top_k));
+        throw ConfigError::placed(fmt::format("--top-k: {} says itself that a token chooses {}, got {}", who,
+                                              counted(own, "expert"), o.top_k));
   for (const int n : o.slots)
     if (std::ranges::count(o.slots, n) > 1) throw ConfigError("slots", fmt::format("{} is listed twice", n));
   const int slots = std::max(o.slots.empty() ? o.problem.slots : std::ranges::max(o.slots),

@@ -13,7 +13,8 @@ namespace moesim::cli {
 namespace {
 std::string origin(const compute::Provenance& p) {
   std::string out(name_of(p.origin));
-  if (p.origin == compute::Origin::extrapolated) out += fmt::format(" {:.2g}x", p.beyond);
+  if (p.origin == compute::Origin::extrapolated)
+    out += p.beyond < 99.5F ? fmt::format(" {:.2g}x", p.beyond) : fmt::format(" {:.0f}x", p.beyond);
   if (p.lender != compute::Lender::none) out += fmt::format(", as {}", name_of(p.lender));
   return p.borrowed ? out + ", borrowed" : out;
 }

@@ -34,6 +34,9 @@ TEST(IndexTopK, ARowOfEntriesIsSplitWhereSmsAreLeftOver) {
   EXPECT_DOUBLE_EQ(top_k_seconds({4, 1, 10, 1, 10}, e, on), 1 + 1 + 10);
   EXPECT_DOUBLE_EQ(top_k_seconds({4, 1, 10, 1, 10, 4}, e, on), 1 + 1 + 10 / 2.0);
   EXPECT_DOUBLE_EQ(top_k_seconds({4, 2, 10, 2, 20, 4}, e, on), 1 + 1 + 10);
+  Machine fast = on;
+  fast.clock = 2;
+  EXPECT_DOUBLE_EQ(top_k_seconds({4, 1, 10, 1, 10}, e, fast), 1 + 1 + 10 / 2.0);
 }
 
 // 100 keys of 128 bytes with a scale of 4 are 13,200 bytes, one more than the cache holds.
@@ -89,6 +92,9 @@ TEST(CompressedInventory, ALayerReadsStreamsTwiceAndWritesThemTwice) {
   EXPECT_EQ(attention->flops.v, 4 * (2.0 * 64 * 1024 * (128 + 512) + 2 * 64));  // two for each sink
   const auto streams = std::ranges::find(operations, "streams in", &Operation::name);
   EXPECT_EQ(streams->flops.v, 4 * 2.0 * (24 * 4 * 4096 + 24 + 3));
+  EXPECT_EQ(std::get<StreamMix>(streams->kernel), (StreamMix{4, 4096, 4, false, false}));
+  const auto out = std::ranges::find(operations, "streams out", &Operation::name);
+  EXPECT_EQ(std::get<StreamMix>(out->kernel), (StreamMix{4, 4096, 4, true, false}));
 }
 
 // FP8: a token of the window or an entry is 584 bytes; BF16: 1,024.

@@ -82,6 +82,10 @@ TEST(Recurrent, AChainComputesWithinAllChunksAtOnce) {
   EXPECT_DOUBLE_EQ(scan_seconds(s, e, kFastMemory), 2 + 1.5 + 3 + 4);
   e.between = 5;  // bytes a token and head: 80 B, beside 16 x (16 + 8) and the state's 16
   EXPECT_DOUBLE_EQ(scan_seconds(s, e, kTwoSms), 2 + 1.5 + 3 + 4 + 80 + 384 + 16);
+  s.backward = true;  // each of three scans stores what stands between chunks, and its gradient
+  const double stored = scan_seconds(s, e, kTwoSms);
+  e.between = 0;
+  EXPECT_DOUBLE_EQ(stored - scan_seconds(s, e, kTwoSms), 3 * 2 * 80);
 }
 
 // Qwen3-Next: 36 of 48 layers keep 32 matrices of 128 x 128 in FP32 and 3 inputs of 8192 channels in BF16.

@@ -1,5 +1,6 @@
 // Counts and bytes of small releases, worked out by hand.  Sums of tensors that the makers' own code builds for a
 // configuration are said as such.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -129,13 +130,33 @@ TEST(ReleaseFormula, LayersThatOwnAnIndexByStepAreThoseOfTheList) {
   EXPECT_GT(with(R"("index_topk_freq": 1)"), listed);
 }
 
+// Of 384 words of width 64, twice; some releases leave it to the backbone's.
+TEST(ReleaseFormula, SomeReleasesStoreEmbeddingAndHeadAgainForMtp) {
+  const auto stored_again = [](const std::string& type) {
+    const ReleaseTotals of = count_release(read_release_text(
+        R"({"model_type": ")" + type + R"(", "vocab_size": 384, "hidden_size": 64, "intermediate_size": 160,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16,
+        "n_routed_experts": 8, "n_shared_experts": 1, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
+        "first_k_dense_replace": 1, "num_nextn_predict_layers": 1})",
+        "c"));
+    EXPECT_GT(of.mtp, 0) << type;
+    return of.mtp_stored - of.mtp;
+  };
+  EXPECT_EQ(stored_again("glm4_moe"), 2 * 384 * 64);
+  EXPECT_EQ(stored_again("dots1"), 0);
+}
+
 TEST(ReleaseFormula, BytesOfEveryQuantisation) {
   constexpr std::int64_t kRest = 8'384;
   EXPECT_EQ(bytes_of("null"), 2 * 10'240 + kRest);
   EXPECT_EQ(bytes_of(R"({"quant_method": "fp8"})"), 10'240 + 7 * 8 + kRest);
   EXPECT_EQ(bytes_of(R"({"quant_method": "fp8", "weight_block_size": [16, 16]})"), 10'240 + 40 * 4 + kRest);
   EXPECT_EQ(bytes_of(R"({"quant_method": "fbgemm_fp8"})"), 10'240 + 288 * 4 + kRest);
-  EXPECT_EQ(bytes_of(R"({"quant_method": "modelopt", "quant_algo": "NVFP4"})"), 5'120 + 640 + 7 * 8 + kRest);
+  for (const char* method : {"modelopt", "modelopt_fp4", "nvfp4"})
+    EXPECT_EQ(bytes_of(fmt::format(R"({{"quant_method": "{}", "quant_algo": "NVFP4"}})", method)),
+              5'120 + 640 + 7 * 8 + kRest);
+  EXPECT_EQ(bytes_of(R"({"quant_method": "modelopt_fp8", "quant_algo": "FP8"})"),
+            bytes_of(R"({"quant_method": "modelopt", "quant_algo": "FP8"})"));
   EXPECT_EQ(bytes_of(R"({"quant_method": "mxfp8"})"), 10'240 + 320 + kRest);
   EXPECT_EQ(bytes_of(R"({"quant_method": "awq", "bits": 4, "group_size": 32})"), 5'120 + 320 * 20 / 8 + kRest);
   EXPECT_EQ(bytes_of(R"({"quant_method": "gptq", "bits": 4, "group_size": 32})"),

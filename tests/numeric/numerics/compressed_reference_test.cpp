@@ -74,6 +74,24 @@ TEST(CompressedReference, AgreesWithTheDescriptionWhateverTheCalls) {
       expect_like_naive(micro(ratios), seed);
 }
 
+TEST(RejectCompressed, TokensBeyondThePositionsCountThoseThatWereSeen) {
+  CompressedShape shape = micro({0, 4});
+  shape.positions = 8;
+  const TemporaryFolder folder;
+  DrawnV4(shape, 1).write(folder.file("model.safetensors"));
+  const CompressedTensors tensors(shape, folder.path().string());
+  CompressedForward forward(shape, tensors, 1);
+  CompressedCache cache = forward.new_cache();
+  const std::vector<int> tokens(9, 1);
+  const auto refusal = [&](std::size_t count) {
+    return test::refusal_of([&] { (void)forward.run(std::span(tokens).first(count), cache); });
+  };
+  EXPECT_EQ(refusal(9), "9 tokens are beyond the 8 positions of micro");
+  EXPECT_EQ(refusal(5), "accepted");
+  EXPECT_EQ(refusal(4), "9 tokens are beyond the 8 positions of micro");
+  EXPECT_EQ(refusal(3), "accepted");
+}
+
 TEST(RejectCompressed, CheckpointsThatDoNotFit) {
   const CompressedShape shape = micro({0, 4});
   const TemporaryFolder folder;

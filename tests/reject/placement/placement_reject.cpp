@@ -131,6 +131,7 @@ TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
   EXPECT_EQ(error("{kind: joint, nodes: greedy}", {.gpus = 4}),
             "s:1:22: nodes: expected coactivation or affinity, got greedy");
   EXPECT_EQ(error("{kind: robust, common: 2}", {.gpus = 4}), "s:1:24: common: must lie between 0 and 1, got 2");
+  EXPECT_EQ(error("{kind: joint, common: 2}", {.gpus = 4}), "s:1:23: common: must lie between 0 and 1, got 2");
   EXPECT_EQ(error("{kind: robust, drift: -1}", {.gpus = 4}), "s:1:23: drift: must lie between 0 and 10, got -1");
   EXPECT_EQ(error("{kind: robust, sweeps: -1}", {.gpus = 4}), "s:1:24: sweeps: must lie between 0 and 1000, got -1");
   EXPECT_EQ(error("{kind: robust, objective: best}", {.gpus = 4}),

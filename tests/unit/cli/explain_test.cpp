@@ -175,6 +175,22 @@ TEST(Explain, MeasuredTimesComeFromTheUsersTable) {
             operation(explained({"--model", "deepseek-v3", "--tokens", "8192"}), "o_proj").at("time"));
 }
 
+// Sixty million rows, where the equations' tables end at some ten thousand.
+TEST(Explain, HowFarATimeIsExtrapolatedHasNoExponent) {
+  const std::vector<std::string> words{"explain", "--model",     "mixtral-8x7b", "--tokens",
+                                       "30000",   "--sequences", "2000"};
+  const std::string text = run_command(words);
+  int far = 0;
+  const std::string word = "extrapolated ";
+  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at)) {
+    at += word.size();
+    const std::string times = text.substr(at, text.find('x', at) - at);
+    EXPECT_EQ(times.find_first_not_of("0123456789."), std::string::npos) << times;
+    far += std::stod(times) >= 100;
+  }
+  EXPECT_GT(far, 0) << text;
+}
+
 TEST(Explain, RefusesWhatCannotBe) {
   const std::string v3 = "deepseek-v3";
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {

@@ -3,14 +3,27 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "core/config.h"
 #include "core/files.h"
 #include "support/refusal.h"
 #include "support/temporary_folder.h"
+
+namespace {
+std::vector<std::string> g_synced;  // by path, in order
+}
+// In place of the C library's: what a power cut would take is seen by nothing else.
+extern "C" int fsync(int descriptor) {
+  std::error_code error;
+  g_synced.push_back(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(descriptor), error).string());
+  return int(syscall(SYS_fsync, descriptor));
+}
 
 namespace moesim::core {
 namespace {
@@ -39,6 +52,25 @@ TEST_F(NewFileTest, HasItsNameOnceItIsWhole) {
 TEST_F(NewFileTest, IsGoneIfItIsNotKept) {
   { NewFile(file("a")).write("half"); }
   EXPECT_TRUE(folder_.empty());
+}
+
+TEST_F(NewFileTest, ItsBytesAreOnTheDiskBeforeItsNameAndThenTheName) {
+  NewFile out(file("a"));
+  out.write("x");
+  g_synced.clear();
+  out.keep();
+  EXPECT_EQ(g_synced, (std::vector{out.path(), folder_.path().string()}));
+}
+
+TEST_F(NewFileTest, AFolderOfTheUsualModeBesideAFile) {
+  const fs::path made = new_folder_beside(file("a"));
+  EXPECT_EQ(made.parent_path(), folder_.path());
+  EXPECT_EQ(made.string().substr(0, file("a.").size()), file("a."));
+  EXPECT_TRUE(fs::is_empty(made));
+  fs::create_directory(file("b"));  // as any program of the user's makes folders
+  EXPECT_EQ(fs::status(made).permissions(), fs::status(file("b")).permissions());
+  EXPECT_EQ(test::refusal_of([&] { (void)new_folder_beside(file("no/a")); }),
+            file("no/a") + ": cannot be written: No such file or directory");
 }
 
 TEST_F(NewFileTest, LeavesWhatCameToExistMeanwhile) {

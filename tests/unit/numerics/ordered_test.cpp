@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "core/named_enum.h"
 #include "numerics/algebra/threads.h"
 
 namespace moesim::numerics {
@@ -96,6 +97,26 @@ TEST(Products, InWholeNumbersOpenBlasGivesTheSame) {
   }
   EXPECT_EQ(ours, theirs);
   EXPECT_EQ(products_in_use(), Products::ordered);
+}
+
+TEST(Products, WhatStoodThereCountsOnlyWhereItIsAddedTo) {
+  using Floats = std::vector<float>;
+  const Floats a{1, 2, 3, 4}, b{5, 6, 7, 8};
+  const MatrixView square{b.data(), 2, 2, 2};
+  for (const Products how : {Products::ordered, Products::openblas})
+    for (const int rows : {1, 2}) {
+      const UseProducts use(how);
+      const auto first = [&](Floats all) { return Floats(all.begin(), all.begin() + rows * 2); };
+      const auto product = [&](auto multiplied, bool add) {
+        Floats y(std::size_t(rows) * 2, 100);
+        multiplied(MatrixView{a.data(), rows, 2, 2}, square, y.data(), 2, 1, add);
+        return y;
+      };
+      EXPECT_EQ(product(multiply_transposed, false), first({17, 23, 39, 53})) << core::name_of(how);
+      EXPECT_EQ(product(multiply_transposed, true), first({117, 123, 139, 153})) << core::name_of(how);
+      EXPECT_EQ(product(multiply, false), first({19, 22, 43, 50})) << core::name_of(how);
+      EXPECT_EQ(product(multiply, true), first({119, 122, 143, 150})) << core::name_of(how);
+    }
 }
 
 TEST(Products, ThreadsComputeAsTheOneThatMadeThem) {

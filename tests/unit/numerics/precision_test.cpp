@@ -111,6 +111,26 @@ TEST(Fp8, LimitedSumsCutAtFourteenBits) {
   EXPECT_EQ(limited_dot(a.data(), b.data(), 64), 1);
 }
 
+TEST(Fp8, LimitedSumsAreOfTheirOwnProductsAlone) {
+  const std::vector<float> a{1, 1, 1, 64}, b(4, 1.0F);
+  EXPECT_EQ(limited_dot(a.data(), b.data(), 3), 3);
+  EXPECT_EQ(limited_dot(a.data(), b.data(), 0), 0);
+  // Where the large ones cancel, the last bit that was kept beside them is left, and nothing below it.
+  const std::vector<float> up{1, -1, 0x1p-6F}, kept{1, 1, 0x1p-7F}, lost{1, 1, 0x1p-8F};
+  EXPECT_EQ(limited_dot(up.data(), kept.data(), 3), 0x1p-13F);
+  EXPECT_EQ(limited_dot(up.data(), lost.data(), 3), 0);
+}
+
+TEST(Fp8, EveryRowAndOutputHasItsOwnLimitedSum) {
+  // 448 first, so that the rest stay as they are: rows of 448 x 0 + i x o.
+  std::vector<float> x(3 * 2), w(2 * 2), y(3 * 2);
+  for (int r = 0; r < 3; ++r) x[std::size_t(2 * r)] = 448, x[std::size_t(2 * r + 1)] = float(r + 1);
+  w[1] = 448, w[3] = 224;
+  arithmetic_of(Precision::fp8_limited)
+      .product({x.data(), 3, 2, 2}, {w.data(), 2, 2, 2}, LinearRole::expert, y.data(), 2);
+  EXPECT_EQ(y, (std::vector<float>{448, 224, 896, 448, 1344, 672}));
+}
+
 /// Relative errors of sums of 4096 products of normal numbers against double, largest over some rows.
 double largest_error(bool promoted) {
   Random random(3, "limited");

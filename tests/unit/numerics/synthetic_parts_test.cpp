@@ -39,6 +39,29 @@ TEST_F(SyntheticParts, WhatIsAddedToTheHiddenStateLeavesItsFirstCoordinate) {
   for (int c = 1; c < 12; ++c) EXPECT_EQ(joined.at(0, c), 0.0F) << c;
 }
 
+TEST_F(SyntheticParts, EveryEmbeddingBeginsWithTheConstant) {
+  const Values embedding = part(Part::embedding, 5, 8);
+  for (int row = 0; row < 5; ++row) {
+    EXPECT_EQ(embedding.at(row, 0), 3.0F) << row;
+    EXPECT_NE(embedding.at(row, 1), 3.0F) << row;
+  }
+}
+
+// Local heads write what the last few tokens say, the others what the whole text does, each as strongly as is asked.
+TEST_F(SyntheticParts, EveryHeadWritesWithTheStrengthOfItsKind) {
+  const int heads = model_.attention.heads, width = model_.attention.v_head_dim;
+  const auto with = [&](double text, double context) {
+    SyntheticOptions o;
+    o.text = text, o.context = context;
+    return Values{synthetic_part(model_, o, {Part::output, 4, heads * width}, 1, -1), heads * width};
+  };
+  const Values one = with(1, 1), loud = with(4, 2);
+  for (int c = 0; c < heads * width; ++c) {
+    EXPECT_NE(one.at(1, c), 0.0F) << c;
+    EXPECT_EQ(loud.at(1, c), (c / width % 2 == 1 ? 2 : 4) * one.at(1, c)) << c;
+  }
+}
+
 // The first two rotating pairs of local heads, every second one from the layer's number on, see the constant.
 TEST_F(SyntheticParts, EverySecondHeadHasAConstantQuery) {
   const int heads = model_.attention.heads, dim = model_.attention.head_dim;

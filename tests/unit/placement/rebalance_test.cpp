@@ -112,6 +112,20 @@ TEST(Rebalancer, FollowsTheWindowOnly) {
                      score_layer(now.row(row), expected[row], problem()).slowest);
 }
 
+// Experts of one byte: as many may move as there are bytes, be it one.
+TEST(Rebalancer, MovesNoMoreBytesThanAllowedHoweverFew) {
+  for (const std::int64_t most : {1, 3}) {
+    Rebalancer r({.most_bytes = {most}}, rebalance_triggers().of_kind("always"), placements().of_kind("eplb_global"),
+                 problem(), {3, 4, 5},
+                 plan(*placements().of_kind("contiguous"), {skewed_loads(kLayers, kExperts, 1, 1), problem()}), {1});
+    r.observe(skewed_loads(kLayers, kExperts, 1, 9).counts);
+    std::int64_t moved = 0;
+    for (const LayerChange& c : r.advance()) moved += c.bytes.v;
+    EXPECT_GT(moved, 0);
+    EXPECT_LE(moved, most);
+  }
+}
+
 TEST(Rebalancer, WaitsBelowNothing) {
   Rebalancer never = rebalancer("never");
   Rebalancer content = rebalancer("{kind: threshold, below: 0.01}");

@@ -152,6 +152,22 @@ TEST(Place, CountsSlotsThatHoldASecondCopyOnOneGpu) {
                                               "(eplb_global with 16 slots: 5)"});
 }
 
+// Six of eight tokens on the first GPU, where four could be; and four of eight.
+TEST(Place, RegretIsWhatTheSlowestGpuHasBeyondTheBound) {
+  PlaceOptions o;
+  o.problem.gpus = 2;
+  o.strategies = {strategy_named("contiguous")};
+  for (const std::vector<double>& loads : {std::vector<double>{3, 3, 1, 1}, {2, 2, 2, 2}}) {
+    Workload w;
+    w.name = o.planned.empty() ? "uneven" : "even";
+    w.loads = placement::loads_of_matrix(w.name, 1, 4, loads);
+    o.planned.push_back(w);
+  }
+  const std::string text = place_text(o, place(o), false);
+  const std::string regret = text.substr(text.find("\nregret: "));
+  EXPECT_NE(regret.find("contiguous      4  uneven         50.0 %    0.0 %"), std::string::npos) << regret;
+}
+
 TEST(Place, SharesRowsByProbabilitiesFixedWithThePlan) {
   PlaceOptions o = small();
   o.slots = {24};

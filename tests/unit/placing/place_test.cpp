@@ -10,6 +10,7 @@
 #include "placing/place_traffic.h"
 #include "small_place.h"
 #include "spec/catalogue.h"
+#include "support/refusal.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::placing {
@@ -261,6 +262,23 @@ TEST(Place, WritesJsonForScripts) {
   EXPECT_GT(json.at("plan_time").get<double>(), 0);
   EXPECT_DOUBLE_EQ(json.at("balancedness"), json.at("strategies").at(3).at("balancedness"));
   EXPECT_TRUE(json.at("strategies").at(0).at("layer_scores").contains("2"));
+}
+
+TEST(Place, RefusesAnotherNumberOfChoicesThanTheModels) {
+  PlaceOptions o;
+  o.model = spec::load_model("mixtral-8x7b");
+  o.planned = {counts("a", 1, 8, 1)};
+  o.strategies = {strategy_named("contiguous")};
+  o.problem.gpus = 2;
+  const auto with = [&](int model, int asked) {
+    o.model->moe->top_k = model;
+    o.top_k = asked;
+    return test::refusal_of([&] { place(o); });
+  };
+  EXPECT_EQ(with(2, 1), "--top-k: mixtral-8x7b says itself that a token chooses 2 experts, got 1");
+  EXPECT_EQ(with(1, 2), "--top-k: mixtral-8x7b says itself that a token chooses 1 expert, got 2");
+  EXPECT_EQ(with(2, 2), "accepted");
+  EXPECT_EQ(with(2, 0), "accepted");
 }
 
 TEST(Place, RefusesWorkloadsThatDoNotFit) {

@@ -124,5 +124,24 @@ TEST_F(Import, NumpyArraysAreAligned) {
     EXPECT_EQ(text[header - 1], '\n');
   }
 }
+
+// What a plain tensor of replies holds by row: later rows too have a say in how many layers that is.
+TEST_F(Import, RowsOfRepliesAreReadAsAllOfThemCanBe) {
+  const auto reply = [&](const std::vector<std::int32_t>& ids) {
+    return folder.write("a.json", R"([{"meta_info":{"prompt_tokens":2,"completion_tokens":1,"routed_experts":")" +
+                                      bytes::base64(bytes::raw(ids)) + R"("}}])");
+  };
+  // The first row might be one layer with top-4; the second has an expert twice.
+  const Trace t = run({reply({2, 1, 3, 0, 2, 1, 1, 0})});
+  EXPECT_EQ(t.header().top_k, 2);
+  EXPECT_EQ(choices(t, 0), (std::vector<int>{2, 1, 2, 1}));
+  EXPECT_EQ(choices(t, 1), (std::vector<int>{3, 0, 1, 0}));
+  // A layer of zeros is a dense one, and so in every row.
+  EXPECT_EQ(run({reply({0, 0, 3, 1, 0, 0, 1, 2})}).header().top_k, 2);
+  EXPECT_EQ(test::refusal_of([&] {
+              run({reply({0, 0, 3, 1, 2, 1, 1, 0})});
+            }),
+            folder.file("a.json") + ": reply 0: the layers and top-k cannot be told apart; give --model or --top-k");
+}
 }  // namespace
 }  // namespace moesim::routing

@@ -137,7 +137,7 @@ TEST_F(Import, WhatWasExportedComesBack) {
   std::vector<std::int16_t> ids;
   std::vector<float> weights;
   for (int t = 0; t < 50; ++t)
-    tokens.push_back({0, t / 20, t % 20, 100 + t, t % 20 < 15 ? TracePhase::prefill : TracePhase::decode, 0});
+    tokens.push_back({0, t / 20, t % 20, t, t % 20 < 15 ? TracePhase::prefill : TracePhase::decode, 0});
   for (int i = 0; i < 100; ++i) {
     const int e = int(random.below(16));
     ids.insert(ids.end(), {std::int16_t(e), std::int16_t((e + 3) % 16)});

@@ -1,6 +1,7 @@
 // The parts of a service by themselves: arrivals, dispatcher, power, the figures of a request.
 #include <gtest/gtest.h>
 
+#include "serving/service/faults.h"
 #include "serving/service/outcome.h"
 #include "serving/service/power.h"
 
@@ -54,8 +55,22 @@ struct Silent final : InstanceOwner {
   void token_gap(Time, std::int64_t) override {}
 };
 
+/// Steps of a second; counts how often what it had lost came back.
+class Restored final : public StepModel {
+ public:
+  explicit Restored(int& times) : times_(times) {}
+  void cost(const StepWork&, StepTimes& out) override { out.stages = {1_s}; }
+  void restore() override { ++times_; }
+
+ private:
+  int& times_;
+};
+
 /// One simulated instance of one rank, which stands for four.
 struct House {
+  Autoscale scale{};
+  Time start_up{};
+  int restored = 0;
   Engine engine;
   Requests requests;
   Silent owner;
@@ -67,14 +82,17 @@ struct House {
   Arrivals arrivals{engine, workload, [](std::int64_t, Request) {}};
   PowerControl power{engine, fleet, requests, arrivals, dispatcher, 100_s};
 
-  PoolShape pool() const {
+  House() = default;
+  House(Autoscale curve, Time lead) : scale(std::move(curve)), start_up(lead) {}
+
+  PoolShape pool() {
     PoolShape out;
     out.batcher = batcher.get();
     out.instance.kv.capacity = 1024;
     out.described = 4;
-    out.cost = [](int) {
-      return std::make_unique<FixedCost>(FixedStep{.step = 1_s, .prefill_token = {}, .decode_token = {}});
-    };
+    out.autoscale = scale;
+    out.start_up = start_up;
+    out.cost = [this](int) { return std::make_unique<Restored>(restored); };
     return out;
   }
   std::uint32_t request(int input, int output) {
@@ -113,6 +131,84 @@ TEST(Power, FoldedInstancesDrawItBesideTheSimulatedOne) {
   EXPECT_EQ(house.power.folded_on(0), 3);
   EXPECT_DOUBLE_EQ(house.power.on_time(0, 10_s), 10);
   EXPECT_DOUBLE_EQ(house.power.folded_time(0, 10_s), 30);
+}
+
+/// A curve from one of four instances to all and back within 80 s.
+Autoscale up_and_down(Time check, bool from_all = false) {
+  return {
+      .curve = from_all ? std::vector{1.0, 0.25} : std::vector{0.25, 1.0}, .period = 80_s, .start = {}, .check = check};
+}
+
+// At t the curve asks for 1 + 3 t / 40 of four, and starting takes five seconds: the third is needed from 13.3 s on and
+// switched on at nine, the fourth from 26.7 s and 22.
+TEST(Power, FoldedInstancesStartAheadOfTheCurve) {
+  House house(up_and_down(1_s), 5_s);
+  (void)house.request(10, 10);  // as long as one is there, the curve is followed
+  house.power.start();
+  EXPECT_EQ(house.power.folded_on(0), 1) << "the second serves from the beginning";
+  EXPECT_EQ(house.power.idle_time(0), 0);
+  house.engine.run(8_s);
+  EXPECT_EQ(house.power.folded_on(0), 1);
+  house.engine.run(9_s);
+  EXPECT_EQ(house.power.folded_on(0), 2);
+  EXPECT_DOUBLE_EQ(house.power.idle_time(0), 5);
+  house.engine.run(21_s);
+  EXPECT_EQ(house.power.folded_on(0), 2);
+  house.engine.run(22_s);
+  EXPECT_EQ(house.power.folded_on(0), 3);
+  EXPECT_DOUBLE_EQ(house.power.idle_time(0), 10);
+  EXPECT_DOUBLE_EQ(house.power.folded_time(0, 22_s), 9 + 2 * 13);
+}
+
+// All four at the beginning, two at 30 s while two requests are served, three again at 60 s: of the two folded ones
+// that drain one comes back without starting, and the other draws power until both requests have left.
+TEST(Power, FoldedInstancesThatDrainComeBackBeforeOthersStart) {
+  House house(up_and_down(30_s, true), {});
+  house.arrivals.start();
+  for (int i = 0; i < 2; ++i) house.dispatcher.send(house.request(10, 400));
+  house.power.start();
+  house.engine.run(30_s);
+  EXPECT_EQ(house.sent(), 2);
+  EXPECT_EQ(house.power.folded_on(0), 3);
+  house.engine.run(70_s);
+  EXPECT_EQ(house.power.folded_on(0), 3);
+  const auto leaves = [&](std::int64_t id) {
+    Live live;
+    live.id = id;
+    house.power.left(0, live);
+  };
+  leaves(0);
+  leaves(3);  // came after they were switched off, so another instance's
+  EXPECT_EQ(house.power.folded_on(0), 3);
+  leaves(1);
+  EXPECT_EQ(house.power.folded_on(0), 2);
+  EXPECT_DOUBLE_EQ(house.power.idle_time(0), 40);
+  EXPECT_DOUBLE_EQ(house.power.folded_time(0, 80_s), 3 * 70 + 2 * 10);
+}
+
+// Where nothing is served, nothing drains.
+TEST(Power, IdleFoldedInstancesGoOffAtOnce) {
+  House house(up_and_down(30_s, true), {});
+  (void)house.request(10, 10);
+  house.power.start();
+  house.engine.run(30_s);
+  EXPECT_EQ(house.power.folded_on(0), 1);
+}
+
+// A second to notice, five to start: then all ranks are there and all experts where they were.
+TEST(Faults, AnInstanceThatStartsAnewHasLostNothing) {
+  House house({}, 5_s);
+  FaultHandler faults(house.engine, house.fleet, house.dispatcher, nullptr,
+                      {{.at = 10_s, .repair = {}, .pool = {}, .answer = FaultAnswer::restart, .detect = 1_s}}, 8);
+  faults.start();
+  house.engine.run(16_s - Time{1});
+  EXPECT_EQ(house.fleet[0].power, PowerState::starting);
+  EXPECT_EQ(house.restored, 0);
+  house.engine.run(16_s);
+  EXPECT_EQ(house.fleet[0].power, PowerState::on);
+  EXPECT_EQ(house.restored, 1);
+  EXPECT_EQ(faults.reports()[0].answer, "restart");
+  EXPECT_EQ(faults.reports()[0].stalled, 6_s);
 }
 
 Live ended(Time first, Time last) {
