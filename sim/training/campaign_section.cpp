@@ -43,6 +43,10 @@ void check_section(const Config& config, const CampaignSection& s) {
   not_negative("ramp.from", s.ramp.from);
   if (!(s.ramp.tokens >= 0 && s.ramp.tokens <= s.tokens))
     config.fail_below("ramp.tokens", fmt::format("expected 0 to the run's {}, got {}", s.tokens, s.ramp.tokens));
+  if (s.ramp.from > 0 && s.ramp.tokens == 0)
+    config.fail_below("ramp.from", "is no ramp without ramp.tokens, over which the batch grows");
+  if (s.ramp.tokens > 0 && s.ramp.from == 0)
+    config.fail_below("ramp.tokens", "is no ramp without ramp.from, the sequences of the first steps");
 }
 }  // namespace
 

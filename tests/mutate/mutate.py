@@ -9,6 +9,7 @@ import argparse
 import csv
 import json
 import os
+import resource
 import subprocess
 import time
 
@@ -19,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 FOLDER = f"{ROOT}/build-mutate"
 TREE = f"{FOLDER}/tree"
 LONGEST = 60  # s that a test may take beyond ten times what it took
+MOST_BYTES = 8 << 30  # of address space: a loop that does not end may fill the machine before its time is up
 
 
 def say(text):
@@ -42,7 +44,9 @@ def run(program, environment, arguments, seconds):
     """Exit code, or "time"."""
     try:
         return subprocess.run([f"{TREE}/build/tests/{program}", *arguments], env={**os.environ, **environment},
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds).returncode
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+                              ).returncode
     except subprocess.TimeoutExpired:
         return "time"
 

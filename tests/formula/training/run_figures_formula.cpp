@@ -29,10 +29,22 @@ TEST(RunFiguresFormula, WithoutFailuresARunIsItsStepsAndCheckpoints) {
   pin(*r, "run_checkpoint_time", "run", 120);
   pin(*r, "run_days", "run", seconds / 86400, 1e-4);
   pin(*r, "run_tokens_per_day", "run", 1.024e7 / (seconds / 86400), 1e-4);
+  EXPECT_DOUBLE_EQ(r->metric_value("run_tokens_per_day") * r->metric_value("run_days"), 1.024e7);
   pin(*r, "run_goodput", "run", working / seconds, 1e-4);
   pin(*r, "run_gpu_hours", "run", 2 * seconds / kHour, 1e-4);
   pin(*r, "run_cost", "run", 2 * seconds / kHour * 2, 1e-4);    // 2 USD a GPU-hour
   pin(*r, "run_energy", "run", 2 * seconds * 500 * 0.5, 1e-4);  // half of 500 W each
+}
+
+// 20,000 sequences while the batch grows from two to four, two a step for the first half and three for the other, then
+// 10,000 at four.  Steps have nothing fixed: a sequence takes as long in any batch, and two GPUs share them.
+TEST(RunFiguresFormula, AGrowingBatchAndALaterPhaseTakeTheTimeOfTheirSequences) {
+  const auto r = study(
+      "sequence: 512, batch: 4, run: {tokens: 1.024e7, ramp: {from: 2, tokens: 1.024e7}, phases: [{sequence: 512, "
+      "batch: 4, tokens: 5.12e6}]}",
+      {.gpus = 2});
+  pin(*r, "run_days", "run", 30'000 * kStep / 2 / 86400, 1e-3);
+  EXPECT_NEAR(r->metric_value("run_steps"), 10'000 / 2 + 10'000 / 3.0 + 10'000 / 4, 3);
 }
 
 // A failure every quarter of an hour, a tenth of one until it goes on.

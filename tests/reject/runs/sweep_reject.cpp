@@ -62,6 +62,8 @@ TEST(SweepReject, SaysWhereAndWhatBeforeTheFirstRun) {
       {"vary: [{key: training.paralel.tensor, values: [1, 2]}]",
        "3:14: vary[0].key: sets a value that the scenario does not have: unknown key \"paralel\"; did you mean "
        "\"parallel\"?"},
+      {axis + "values: [1, 2]}]\nset: [training.bach=8, fold=none]",
+       "4:7: set[0]: sets a value that the scenario does not have: unknown key \"bach\"; did you mean \"batch\"?"},
       {axis + "values: [1, 2]}]\nset: [fold=none, training.bach=8]",
        "4:18: set[1]: sets a value that the scenario does not have: unknown key \"bach\"; did you mean \"batch\"?"},
       {axis + "values: [1, 2]}]\nshow: [step_time, step_tim]",

@@ -115,7 +115,9 @@ TEST(Init, WritesOverNothingUnlessForced) {
   const Printed refused = moesim_prints("init serve -o mine.yaml", folder);
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_EQ(read_file(folder.file("mine.yaml")), "title: mine\n");
-  EXPECT_EQ(moesim_prints("init serve -o mine.yaml --force", folder).exit_code, 0);
+  const Printed forced = moesim_prints("init serve -o mine.yaml --force", folder);
+  EXPECT_EQ(forced.exit_code, 0);
+  EXPECT_EQ(forced.out, "mine.yaml is written; next: moesim run mine.yaml\n");
   EXPECT_TRUE(read_file(folder.file("mine.yaml")).starts_with("# "));
 }
 

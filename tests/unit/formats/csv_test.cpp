@@ -69,6 +69,15 @@ TEST(Csv, NumbersAreFinite) {
   }
 }
 
+// Half a second and none at all are times; less is not.
+TEST(Csv, TimesAreNotNegative) {
+  CsvFile csv(LineFile::of_text("0.5,0,-0.5\n", "t"));
+  ASSERT_TRUE(csv.next());
+  EXPECT_EQ(csv.seconds(0), 0.5);
+  EXPECT_EQ(csv.seconds(1), 0);
+  EXPECT_EQ(test::refusal_of([&] { (void)csv.seconds(2); }), "t:1: a time must not be negative, got -0.5");
+}
+
 TEST(Csv, ALineHasAMillionCells) {
   const std::string line((1 << 20) - 1, ',');
   CsvFile good(LineFile::of_text(line, "t"));
@@ -91,6 +100,10 @@ TEST(Csv, ATableThatIsReadWhole) {
   EXPECT_EQ(table.text(0, "b"), "x");
   EXPECT_EQ(table.text(1, "a"), "");
   EXPECT_EQ(table.text(1, "b"), "yz");
+  EXPECT_EQ(table.number(0, "a"), 1);
+  EXPECT_EQ(test::refusal_of([&] { (void)table.number(1, "b"); }), file + ":4: b: expected a number, got \"yz\"");
+  EXPECT_THROW((void)table.text(2, "a"), std::logic_error) << "there are two rows";
+  EXPECT_THROW((void)table.text(0, "c"), std::logic_error);
   EXPECT_EQ(table.integer(0, "a", 1, 1), 1);
   EXPECT_EQ(test::refusal_of([&] { (void)table.integer(0, "a", 2, 3); }), file + ":2: a: expected 2 to 3, got 1");
   EXPECT_EQ(test::refusal_of([&] { (void)table.integer(1, "a"); }), file + ":4: a: expected an integer, got \"\"");

@@ -88,6 +88,21 @@ TEST_F(NetworkTables, WithoutACalibrationOnlyLinesCount) {
   EXPECT_NEAR(RowModel(gpu)(rows[0], NetworkCalibration{}), 1e9 * 7 / 8 / 450e9, 20e-6);
 }
 
+// Half the tokens of a GPU go to the other node, once each, whatever its relay there does with them: 4 rows of 1 MB
+// over an adapter of 400 Gb/s take 80 us, and a few more the way.
+TEST_F(NetworkTables, AnExchangeOfARowCrossesToTheNodesItsTokensReach) {
+  spec::Gpu gpu;
+  gpu.name = "any", gpu.generation = "hopper", gpu.nvlink = {1e18};
+  NetworkRow row;
+  ExchangeRow e;
+  e.spec.row = Bytes{1'000'000};
+  e.nodes = 2, e.tokens = 8, e.top_k = 1, e.experts = 16;
+  row.call = e;
+  const double seconds = RowModel(gpu)(row, NetworkCalibration{});
+  EXPECT_GE(seconds, 80e-6);
+  EXPECT_LE(seconds, 90e-6);
+}
+
 // Rows that an equation made are found again from other starting values.
 TEST_F(NetworkTables, AFitFindsTheEquationThatMadeTheRows) {
   const spec::Gpu gpu = spec::load_gpu("h100");

@@ -35,6 +35,20 @@ TEST(Bars, LeaveOutWhatIsNoLength) {
   EXPECT_TRUE(f.table.rows.empty());
 }
 
+// The first column names the row; a column of numbers, or of none, stands at the right, one with a word at the left.
+TEST(Tables, HaveNamesNumbersAndWords) {
+  const Html t =
+      table_html({"",
+                  {"name", "time", "why"},
+                  {{cell("a"), cell(1.5, "s"), cell("x")}, {cell("b"), cell(std::optional<double>{}), cell(2.0, "")}}});
+  EXPECT_TRUE(holds(t, "<th scope=\"col\" class=\"l\"><button type=\"button\">name</button></th>")) << t.text();
+  EXPECT_TRUE(holds(t, "<th scope=\"col\"><button type=\"button\">time</button></th>")) << t.text();
+  EXPECT_TRUE(holds(t, "<th scope=\"col\" class=\"l\"><button type=\"button\">why</button></th>")) << t.text();
+  EXPECT_TRUE(holds(t, "<tr><th scope=\"row\">a</th><td data-v=\"1.5\">1.50\u00a0s</td><td class=\"l\">x</td></tr>"))
+      << t.text();
+  EXPECT_TRUE(holds(t, "<tr><th scope=\"row\">b</th><td></td><td class=\"l\" data-v=\"2\">2</td></tr>")) << t.text();
+}
+
 TEST(Stacks, PutPartsEndToEndAndALimitAtItsPlace) {
   const Figure f = stacks({"aria",
                            "stage",

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "core/config.h"
+#include "results/store.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::runs {
@@ -52,6 +55,36 @@ TEST(Validate, SaysHowFarEachSourceIsOff) {
   EXPECT_EQ(all[2].source, "a blog");
   EXPECT_EQ(all[2].rows, 1u);
   EXPECT_TRUE(spread_of({}).empty());
+}
+
+/// Of two scenarios, the first with two figures.
+results::Database stored(const TemporaryFolder& folder, std::uint64_t first, std::uint64_t second) {
+  const std::string file = folder.file(std::to_string(first) + "-" + std::to_string(second) + ".db");
+  const auto row = [](const char* scenario, std::uint64_t fingerprint) {
+    return ValidationRow{.scenario = scenario,
+                         .metric = "",
+                         .scope = "",
+                         .unit = "",
+                         .source = "a paper",
+                         .published = 100,
+                         .simulated = 90,
+                         .fingerprint = fingerprint};
+  };
+  results::Results r(file, {"t", "validate", "", "", "", 1});
+  store({row("a", first), row("a", first), row("b", second)}, r, "");
+  return results::Database::open_existing(file);
+}
+
+TEST(Validate, ItsFingerprintIsThatOfEveryRunInItsPlace) {
+  const TemporaryFolder folder;
+  std::set<std::string> seen;
+  for (const auto& [first, second] : {std::pair(1U, 2U), {2U, 1U}, {1U, 3U}, {3U, 2U}}) {
+    results::Database db = stored(folder, first, second);
+    EXPECT_EQ(db.value("SELECT count(*) FROM validation"), "3");
+    EXPECT_EQ(db.value("SELECT events FROM run"), "2") << "runs";
+    seen.insert(db.value("SELECT fingerprint FROM run").value_or(""));
+  }
+  EXPECT_EQ(seen.size(), 4U);
 }
 
 TEST(Validate, RefusesWhatItCannotCompare) {
