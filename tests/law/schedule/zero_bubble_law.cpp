@@ -74,7 +74,7 @@ std::int64_t published(const Case& c, int chunks, int limit) {
   return best;
 }
 
-constexpr int kCases = test::rounds(24);
+constexpr int kCases = moesim::test::rounds(24);
 
 /// A rank's layers in one piece or, in a V, in two: what is cut finer starts sooner, so that it may be beaten by less.
 const std::vector<std::string> kOnePiece{"gpipe", "1f1b", "zb_h1"}, kV{"zb_v", "v_half", "v_min"};
