@@ -69,6 +69,11 @@ TEST(Reject, ALinkThatFailsWhereThereIsNoOtherPath) {
                                  test::unit_cluster(2, 1));
             }),
             "network.yaml:1:62: faults[0].at: 1 s: only kind: fluid has flows for a later fault to meet");
+  EXPECT_EQ(test::refusal_of([&] {
+              test::make_network("{kind: bottleneck, faults: [{link: nic1>leaf0, share: 0, at: 1 ps}]}", engine,
+                                 test::unit_cluster(2, 1));
+            }),
+            "network.yaml:1:62: faults[0].at: 1 ps: only kind: fluid has flows for a later fault to meet");
 }
 TEST(Reject, NetworkParameters) {
   Engine engine;

@@ -55,6 +55,15 @@ TEST_F(DiffTest, RefusesAnotherSchemaVersion) {
   }
 }
 
+// One that falls to nothing has changed by all it was; still what only one run has stands before it.
+TEST_F(DiffTest, WhatOneRunLacksStandsBeforeWhatChanges) {
+  RunDifference d;
+  d.metrics = {{"run", "step_time", "s", 1, 0}, {"run", "forward_time", "s", 0, 3, false, true}};
+  const std::string text = difference_text(d, "x", "y");
+  EXPECT_LT(text.find("forward_time"), text.find("step_time")) << text;
+  EXPECT_NE(text.find("absent"), std::string::npos);
+}
+
 TEST_F(DiffTest, SaysWhichWayAChangeIsBetter) {
   const RunDifference d = difference(run("a.db", 2, "", 5), run("b.db", 1, "", 5));
   EXPECT_NE(difference_text(d, "a", "b").find("-50 %  better\n"), std::string::npos) << difference_text(d, "a", "b");
