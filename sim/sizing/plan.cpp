@@ -9,6 +9,7 @@
 #include "forward/engine.h"
 #include "runs/other_verb.h"
 #include "serving/deployment/section.h"
+#include "sizing/design.h"
 #include "sizing/instance_shapes.h"
 #include "sizing/shared_sections.h"
 #include "sizing/variants.h"
@@ -147,6 +148,23 @@ void check_degrees(const Config& at, const Plan& plan) {
       at.fail_below(fmt::format("expert[{}]", i), fmt::format("{}: {}", c.expert[i], why));
 }
 
+/// Checks that this plan's answer cannot be given.
+void check_required(const Config& at, const Plan& plan) {
+  const std::vector<CheckKind>& required = plan.section.confirm.required;
+  for (std::size_t i = 0; i < required.size(); ++i) {
+    const bool experts = required[i] == CheckKind::uneven_experts || required[i] == CheckKind::drift;
+    const std::string key = fmt::format("required[{}]", i);
+    if (experts && !plan.model.moe)
+      at.fail_below(key, fmt::format("has no effect: {} has no experts", plan.model.name));
+    if (required[i] == CheckKind::bursts && !has_gaps(plan))
+      at.fail_below(key, "has no effect: arrivals are not drawn from a rate");
+    if (required[i] == CheckKind::seeds && plan.section.search.seeds < 2)
+      at.fail_below(key, "has no effect with search.seeds 1");
+    for (std::size_t k = 0; k < i; ++k)
+      if (required[k] == required[i]) at.fail_below(key, fmt::format("is the same as required[{}]", k));
+  }
+}
+
 /// A load of fewer tokens a day than must be served grows to as many.  Clients ask as fast as they are answered: of
 /// them it is a figure of the simulation.
 void raise_load(const Config& size, Plan& plan) {
@@ -159,6 +177,7 @@ void raise_load(const Config& size, Plan& plan) {
     size.fail_below("targets.tokens_per_day", fmt::format("is {:.3g} times the {:.3g} of the workload: give it a rate "
                                                           "of that order",
                                                           load.raised, has));
+  load.tokens_per_day = target;
   target = 0;  // the load has them
   plan.section.growth *= load.raised;
   load.rate *= load.raised;
@@ -255,6 +274,7 @@ Plan read_plan(PlanHead head) {
   check_redundant(candidates, plan.section.candidates, plan.model, plan.nodes);
   check_degrees(candidates, plan);
   read_texts(plan);
+  check_required(size.at_or_empty("confirm"), plan);
   plan.load = read_load(size, plan);
   raise_load(size, plan);
   return plan;

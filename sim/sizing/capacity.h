@@ -1,0 +1,67 @@
+// How much load a deployment carries.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "sizing/search.h"
+
+namespace moesim::sizing {
+
+/// The largest load that a deployment carries, in steps of a 16th from the plan's, all on the same random numbers.  The
+/// shortest window brackets it, since an overloaded service takes longest to simulate; a window four times as long
+/// decides, as verdicts do (verdict.cpp).
+class Capacity {
+ public:
+  static constexpr int kSteps = 16;  // of the plan's load: chance is no finer on such windows
+  static constexpr int kLeast = 1 - kSteps, kMost = 63 * kSteps;  // looked at
+  /// Times the plan's; 0 below what is looked at.
+  static double load_of(int step) { return step < kLeast ? 0 : 1 + double(step) / kSteps; }
+  /// In which a load is looked for: a 16th of the plan's, of itself from there on.
+  static int width(int step) { return std::max(1, (kSteps + step) / kSteps); }
+
+  /// entry: whose closed form says how long requests take.
+  Capacity(const Plan& plan, const Entry& entry, const Deployment& d)
+      : plan_(plan), deployment_(d), end_(end_to_end(plan, entry)) {}
+
+  /// In steps from the plan's load; kLeast - 1: none.
+  int find();
+  /// As find(), or nothing if that is less than `step`.  Asks a short window first, which says too much rather than too
+  /// little.
+  std::optional<int> find_if_not_below(int step);
+  /// Of what carries `from` and with an instance more should carry more, to an eighth: `from` itself if no eighth more
+  /// shows.  Short windows say little here: what has more room takes longer to fill.
+  int find_beyond(int from);
+  /// What is missed first beyond what was found.
+  struct Beyond {
+    double load = 0;       // times the plan's
+    std::string missed{};  // "ttft_p90 3.53 s of 3.00 s"
+  };
+  std::optional<Beyond> missed_beyond(int found) const;
+
+ private:
+  static constexpr double kShort = 1, kLong = 4;  // as verdicts are decided (verdict.cpp)
+
+  struct Seen {
+    bool met = false, far = false;  // far: it misses by so much that a longer window says the same
+    std::string missed{};           // the tightest target, where it misses it
+  };
+  const Seen* known(int step, double stretch) const;
+  bool meets(int step, double stretch);
+  bool is_decided(int step) const;
+  void bracket(int& low, int& high, double stretch, int by);
+  void bisect(int& low, int& high, double stretch, int finest);
+  int decide(int low, int high);
+
+  const Plan& plan_;
+  const Deployment& deployment_;
+  double end_;
+  std::map<std::pair<int, Time>, Seen> seen_;
+};
+
+/// "carries 125 % of the load; at 131 % it misses ttft_p90 3.19 s of 3.00 s"
+std::string text_of(const Carried& carried);
+/// What it was found to carry.
+Carried carried_of(const Capacity& capacity, int found);
+}  // namespace moesim::sizing
