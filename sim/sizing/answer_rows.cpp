@@ -54,7 +54,8 @@ formats::Json entry_json(const Plan& plan, const Entry& e) {
     out["share"] = e.figures->share;
     if (!e.figures->warnings.empty()) out["warnings"] = e.figures->warnings;
     if (e.carried) out["carries"] = e.carried->load;
-    if (e.carries_less > 0 && !e.carried) out["carries_less_than"] = e.carries_less;
+    if (e.carries_least > 0) out["carries_at_least"] = e.carries_least;
+    if (e.carries_less > 0) out["carries_less_than"] = e.carries_less;
     out["limiter"] = e.figures->limiter;
     out["kernel_error"] = {
         {"median", k.median}, {"p90", k.p90}, {"borrowed_median", k.borrowed_median}, {"borrowed_p90", k.borrowed_p90}};

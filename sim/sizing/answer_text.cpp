@@ -154,12 +154,6 @@ std::string rivals_text(const Plan& plan, const Search& s) {
   return table.empty() ? "" : "\nBest of each kind of node, on the same GPUs or apart\n" + table.text(2);
 }
 
-/// What it carries, times the plan's.
-std::string load_text(const Entry& e) {
-  if (e.carried) return fmt::format("{:.0f} %{}", 100 * e.carried->load, e.carried->or_more ? " or more" : "");
-  return e.carries_less > 0 ? fmt::format("below {:.0f} %", 100 * e.carries_less) : "-";
-}
-
 /// The order of the best few, and how sure it is.
 std::string ranking_text(const Search& s) {
   if (s.ranking.empty() || s.ranking.front().headrooms.size() < 2) return "";

@@ -13,14 +13,6 @@ int Capacity::find() {
   return decide(low, high);
 }
 
-std::optional<int> Capacity::find_if_not_below(int step) {
-  if (!meets(step, kShort) || !meets(step, kLong)) return std::nullopt;
-  int low = step, high = std::min(low + width(low), kMost + 1);
-  bracket(low, high, kLong, width(low));
-  bisect(low, high, kLong, width(low));
-  return low;
-}
-
 int Capacity::find_beyond(int from) {
   const int least = from + 2 * width(from);
   if (least > kMost || !meets(least, kLong)) return from;
@@ -100,5 +92,13 @@ std::string text_of(const Carried& c) {
   std::string out = fmt::format("carries {:.0f} % of the load{}", 100 * c.load, c.or_more ? " or more" : "");
   if (!c.missed.empty()) out += fmt::format("; at {:.0f} % it misses {}", 100 * c.missed_at, c.missed);
   return out;
+}
+
+std::string load_text(const Entry& e) {
+  const auto percent = [](double load) { return fmt::format("{:.0f} %", 100 * load); };
+  if (e.carried) return percent(e.carried->load) + (e.carried->or_more ? " or more" : "");
+  if (e.carries_least > 0 && e.carries_less > 0) return percent(e.carries_least) + " to " + percent(e.carries_less);
+  if (e.carries_less > 0) return "below " + percent(e.carries_less);
+  return e.carries_least > 0 ? percent(e.carries_least) + " or more" : "-";
 }
 }  // namespace moesim::sizing

@@ -27,9 +27,10 @@ class Capacity {
 
   /// In steps from the plan's load; kLeast - 1: none.
   int find();
-  /// As find(), or nothing if that is less than `step`.  Asks a short window first, which says too much rather than too
-  /// little.
-  std::optional<int> find_if_not_below(int step);
+  /// Whether so much is carried on the shortest window, which says too much rather than too little.
+  bool meets_briefly(int step) { return meets(step, kShort); }
+  /// As find(), between what is carried briefly and what is not.
+  int find_between(int low, int high) { return decide(low, high); }
   /// Of what carries `from` and with an instance more should carry more, to an eighth: `from` itself if no eighth more
   /// shows.  Short windows say little here: what has more room takes longer to fill.
   int find_beyond(int from);
@@ -62,6 +63,8 @@ class Capacity {
 
 /// "carries 125 % of the load; at 131 % it misses ttft_p90 3.19 s of 3.00 s"
 std::string text_of(const Carried& carried);
+/// What is known of it, times the plan's load: "125 %", "113 % to 138 %", "below 113 %"; "-": nothing.
+std::string load_text(const Entry& entry);
 /// What it was found to carry.
 Carried carried_of(const Capacity& capacity, int found);
 }  // namespace moesim::sizing

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <tuple>
 
 #include "runs/parallel.h"
@@ -9,120 +10,153 @@
 
 namespace moesim::sizing {
 namespace {
-// assumed: of many that cost the same, the closed forms put the one that carries most among so many; each costs one
-// simulation at least
-constexpr std::size_t kMostTied = 8;
-constexpr std::size_t kLeading = 2;  // of which the first bound for the others is found
-
+// assumed: of many that cost the same, closed forms put the one that carries most among so many beside the one that
+// leaves most of its tightest target; each costs one simulation at least
+constexpr std::size_t kRivals = 7;
+constexpr double kNear = 0.05;  // of a target: seeds may put one that leaves so much less before another
 constexpr double kLess = 1e-9;  // of a load that is known to be clearly less than the most
 
 double cost(const Entry& e) { return e.deployment.cost_per_hour(); }
 bool same(double a, double b) { return std::abs(a - b) <= 1e-9 * a; }
 
-/// How full its fullest pool is in closed form, with as many instances as are given.
-double fullness(const Entry& e, const Deployment& d) {
-  double out = 0;
-  for (std::size_t p = 0; p < d.pools.size(); ++p) out = std::max(out, e.fullness_of(p, d));
-  return out;
-}
-
 /// One of those that cost the same, with as many instances as its nodes hold.
 struct Tied {
   std::size_t entry = 0;
-  Deployment deployment;
-  double full = 0;
+  Deployment deployment{};
+  double full = 0;  // the fullest pool, in closed form
+  std::optional<int> exact{};
+  int low = Capacity::kLeast - 1, high = Capacity::kMost + 1;  // steps: carried on a short window, and not
+  std::unique_ptr<Capacity> capacity{};
 };
+using All = std::vector<std::unique_ptr<Tied>>;
+using Some = std::vector<Tied*>;
 
-std::vector<Tied> tied(const Search& s) {
+/// The one that leaves most of its tightest target, then the others, the emptiest first.
+All tied(const Plan& plan, const Search& s) {
   double least = 1e300;
   for (const Entry& e : s.entries)
     if (holds(e)) least = std::min(least, cost(e));
-  std::vector<Tied> out;
+  All out;
   for (std::size_t i = 0; i < s.entries.size(); ++i) {
     const Entry& e = s.entries[i];
     const bool spared = e.fate == Fate::pruned && e.fell == Fell::equal;
     if ((!holds(e) && !spared) || !same(cost(e), least)) continue;
-    Tied t{i, e.deployment};
+    Tied& t = *out.emplace_back(std::make_unique<Tied>());
+    t.entry = i;
+    t.deployment = e.deployment;
     t.deployment.instances = filled(e);
-    t.full = fullness(e, t.deployment);
-    out.push_back(std::move(t));
+    for (std::size_t p = 0; p < e.deployment.pools.size(); ++p)
+      t.full = std::max(t.full, e.fullness_of(p, t.deployment));
+    t.capacity = std::make_unique<Capacity>(plan, e, t.deployment);
   }
-  std::ranges::stable_sort(out, [&](const Tied& a, const Tied& b) {
-    return std::tuple(a.full, -s.entries[a.entry].headroom) < std::tuple(b.full, -s.entries[b.entry].headroom);
-  });
+  const auto left = [&](const std::unique_ptr<Tied>& t) {
+    const Entry& e = s.entries[t->entry];
+    return std::pair(holds(e), e.headroom);
+  };
+  const auto first = std::ranges::max_element(out, {}, left);
+  if (first != out.end()) std::rotate(out.begin(), first, first + 1);
+  if (out.size() > 1)
+    std::stable_sort(out.begin() + 1, out.end(), [](const auto& a, const auto& b) { return a->full < b->full; });
   return out;
 }
 
-/// Asks each whether it carries so much, in steps, and then how much; all of it where nothing is asked for.
-void find(const Plan& plan, Search& s, const std::vector<Tied>& all, std::optional<int> least, int jobs) {
-  std::vector<std::optional<Carried>> found(all.size());
-  runs::run_all("loads", all.size(), jobs, [&](std::size_t k) {
-    const Entry& e = s.entries[all[k].entry];
-    Capacity capacity(plan, e, all[k].deployment);
-    const std::optional<int> step = least ? capacity.find_if_not_below(*least) : std::optional(capacity.find());
-    if (step) found[k] = carried_of(capacity, *step);
-  });
-  stop_if_interrupted();
-  for (std::size_t k = 0; k < all.size(); ++k) {
-    Entry& e = s.entries[all[k].entry];
-    e.carried = found[k];
-    if (!found[k]) e.carries_less = Capacity::load_of(*least);
-  }
-}
-
-/// What was not simulated, and carries as much as whatever does most, is: it may be the answer.
-void take_in(const Plan& plan, Search& s, const std::vector<Tied>& all, int step, int jobs) {
-  std::vector<const Tied*> more;
-  for (const Tied& t : all) {
-    const Entry& e = s.entries[t.entry];
-    if (!e.figures && e.carried && e.carried->step >= std::max(step, 0)) more.push_back(&t);
-  }
-  runs::run_all("longer windows", more.size(), jobs, [&](std::size_t k) {
-    Entry& e = s.entries[more[k]->entry];
-    const Verdict v = judge(plan, more[k]->deployment, {.end_to_end = end_to_end(plan, e), .stretch = 2});
-    e.trials += v.trials;
-    if (!v.met) return;
-    e.deployment = more[k]->deployment;
-    e.settled = e.whole = true;
-    e.fell = Fell::no;
-    take(e, v);
-    e.reason = text_of(*tightest(v.standings));
+/// Each asked whether it carries so much, on a short window.
+void ask(const Some& some, int step, int jobs) {
+  runs::run_all("loads", some.size(), jobs, [&](std::size_t k) {
+    Tied& t = *some[k];
+    (t.capacity->meets_briefly(step) ? t.low : t.high) = step;
   });
   stop_if_interrupted();
 }
 
-std::vector<Tied> part(std::vector<Tied>& all, std::size_t count) {
-  const auto end = all.begin() + std::ptrdiff_t(std::min(count, all.size()));
-  std::vector<Tied> out(all.begin(), end);
-  all.erase(all.begin(), end);
+Some carrying(const Some& some, int step) {
+  Some out;
+  for (Tied* t : some)
+    if (t->low >= step) out.push_back(t);
   return out;
+}
+
+/// The last that carry ever more, from clearly more than `best` on; nobody, if nobody does.
+Some last_of(Some some, int best, int jobs) {
+  Some out;
+  int step = best + 2 * Capacity::width(best);
+  for (; step <= Capacity::kMost && !some.empty(); step += 4 * Capacity::width(step)) {
+    ask(some, step, jobs);
+    some = carrying(some, step);
+    if (!some.empty()) out = some;
+  }
+  if (out.size() < 2 || out.front()->high > Capacity::kMost) return out;
+  const int middle = (out.front()->low + out.front()->high) / 2;
+  ask(out, middle, jobs);
+  const Some more = carrying(out, middle);
+  return more.empty() ? out : more;
+}
+
+/// What was not simulated, and carries most, is: it may be the answer.
+void take_in(const Plan& plan, Search& s, const Tied& t) {
+  Entry& e = s.entries[t.entry];
+  if (e.figures) return;
+  const Verdict v = judge(plan, t.deployment, {.end_to_end = end_to_end(plan, e), .stretch = 2});
+  e.trials += v.trials;
+  if (!v.met) return;
+  e.deployment = t.deployment;
+  e.settled = e.whole = true;
+  e.fell = Fell::no;
+  take(e, v);
+  e.reason = text_of(*tightest(v.standings));
+}
+
+void write(Search& s, const All& all) {
+  for (Entry& e : s.entries) e.carried.reset(), e.carries_least = e.carries_less = 0;
+  s.most_load = 0;
+  for (const auto& t : all) {
+    Entry& e = s.entries[t->entry];
+    if (t->exact) {
+      e.carried = carried_of(*t->capacity, *t->exact);
+      s.most_load = std::max(s.most_load, e.carried->load);
+    } else {
+      if (t->low >= Capacity::kLeast) e.carries_least = Capacity::load_of(t->low);
+      if (t->high <= Capacity::kMost) e.carries_less = Capacity::load_of(t->high);
+    }
+  }
 }
 }  // namespace
 
-double load_carried(const Entry& e) {
+double load_carried(const Search& s, const Entry& e) {
   if (e.carried) return e.carried->load;
-  return e.carries_less > 0 ? kLess : 0;
+  if (e.carries_less == 0 && e.carries_least == 0) return 0;
+  const bool less = e.carries_less > 0 && e.carries_less <= s.most_load * (1 - 1.0 / Capacity::kSteps);
+  return less ? kLess : s.most_load;
 }
 
 bool clearly_more(double load, double than) { return load > than * (1 + 2.0 / Capacity::kSteps) + 1e-12; }
 
 void race_on_load(const Plan& plan, Search& s, int jobs) {
-  std::vector<Tied> all = tied(s);
+  All all = tied(plan, s);
+  s.tied = s.raced = all.size();
   if (all.size() < 2) return;
-  s.tied = all.size();
-  all.resize(std::min(all.size(), kMostTied));
+  all.resize(std::min(all.size(), kRivals + 1));
   s.raced = all.size();
-  std::erase_if(all, [&](const Tied& t) { return s.entries[t.entry].carried || s.entries[t.entry].carries_less > 0; });
-  const auto best_of = [&] {
-    int out = Capacity::kLeast - 1;
-    for (const Entry& e : s.entries)
-      if (e.carried) out = std::max(out, e.carried->step);
-    return out;
-  };
-  if (best_of() < Capacity::kLeast) find(plan, s, part(all, kLeading), std::nullopt, jobs);
-  const int best = best_of();
-  // An eighth less may be chance: what carries less than that is clearly behind.
-  find(plan, s, all, std::max(best - 2 * Capacity::width(best), 0), jobs);
-  take_in(plan, s, tied(s), best_of(), jobs);
+  Tied* first = all.front().get();
+  Some rivals;
+  for (std::size_t k = 1; k < all.size(); ++k) rivals.push_back(all[k].get());
+  first->exact = first->capacity->find();
+  int best = std::max(*first->exact, Capacity::kLeast);
+  if (const Some last = last_of(rivals, best, jobs); !last.empty()) {
+    first = *std::ranges::max_element(last, {},
+                                      [&](const Tied* t) { return std::pair(s.entries[t->entry].headroom, -t->full); });
+    first->exact = first->capacity->find_between(first->low, std::min(first->high, Capacity::kMost + 1));
+    best = std::max(best, *first->exact);
+  }
+  // What leaves as much of its target may come first, unless it carries clearly less.
+  const int less = best - 2 * Capacity::width(best);
+  Some near;
+  for (Tied* t : rivals)
+    if (const Entry& e = s.entries[t->entry]; !t->exact && t->low < less && t->high > less && holds(e) &&
+                                              e.headroom > s.entries[first->entry].headroom - kNear)
+      near.push_back(t);
+  if (less >= Capacity::kLeast) ask(near, less, jobs);
+  write(s, all);
+  take_in(plan, s, *first);
 }
 }  // namespace moesim::sizing

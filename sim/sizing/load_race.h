@@ -4,14 +4,16 @@
 
 namespace moesim::sizing {
 
-/// How much load the cheapest carry, where several cost the same, each with as many instances as its nodes hold: fills
-/// `carried` of those that carry most, to an eighth, and `carries_less` of the others that were tried.
-/// What was not simulated because something else has the same pool of answers may read prompts faster, and is tried as
-/// well.
+/// How much load the cheapest carry, where several cost the same, each with as many instances as its nodes hold.  The
+/// one that leaves most of its tightest target is asked how much; the others, whether they carry clearly more, on the
+/// shortest window, and ever more while some do; the last one that does is asked how much.  What was not simulated
+/// because something else has the same pool of answers may read prompts faster, and is tried as well.  Fills `carried`
+/// of those that were asked how much, and bounds of the others that were tried.
 void race_on_load(const Plan& plan, Search& search, int jobs);
 
-/// Times the plan's load; what is known of it orders those that cost the same.  Less than all that is known: not tried.
-double load_carried(const Entry& entry);
+/// Times the plan's load, to order those that cost the same: what is not known to carry clearly less than the most
+/// counts as carrying as much.  0: nothing is known.
+double load_carried(const Search& search, const Entry& entry);
 /// Whether one load is more than another by more than windows tell: an eighth.
 bool clearly_more(double load, double than);
 }  // namespace moesim::sizing

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "runs/parallel.h"
+#include "sizing/capacity.h"
 #include "sizing/load_race.h"
 #include "sizing/ratio.h"
 
@@ -26,7 +27,7 @@ std::vector<std::size_t> contenders(const Search& s) {
   for (std::size_t i = 0; i < s.entries.size(); ++i)
     if (holds(s.entries[i])) all.push_back(i);
   std::ranges::stable_sort(all, {}, [&](std::size_t i) {
-    return std::tuple(cost(s, i), -load_carried(s.entries[i]), -s.entries[i].headroom);
+    return std::tuple(cost(s, i), -load_carried(s, s.entries[i]), -s.entries[i].headroom);
   });
   all.resize(std::min(all.size(), kRanked));
   return all;
@@ -134,7 +135,7 @@ void fall(const Plan& plan, Search& s, const Ranked& first, const Tried& worst) 
   Entry more = e;
   more.whole = false;
   more.carried.reset();
-  more.carries_less = 0;
+  more.carries_least = more.carries_less = 0;
   if (e.unit.empty())
     ++more.deployment.instances[pool_at_fault(e.deployment, worst.tightest, worst.figures)];
   else
@@ -161,12 +162,6 @@ void choose_fallen(Search& s) {
 
 std::string percent(double load) { return fmt::format("{:.0f} %", 100 * load); }
 
-/// "carries 150 % of the load"; "" where nothing is known.
-std::string carries_text(const Entry& e) {
-  if (e.carried) return fmt::format("carries {} of the load", percent(e.carried->load));
-  return e.carries_less > 0 ? fmt::format("does not carry {}", percent(e.carries_less)) : "";
-}
-
 /// Why the first is first, of those that cost the same.
 std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
   const auto equal = std::ranges::count_if(s.entries, [&](const Entry& e) {
@@ -179,16 +174,17 @@ std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
       "next of {} that cost the same{} is {}", std::max(std::size_t(equal), s.tied),
       s.raced < s.tied ? fmt::format(", {} of them tried with more load,", s.raced) : "", text_of(b.deployment));
   if (first.load != second.load)
-    return fmt::format("it carries most load, {}; {}, which {}{}", percent(first.load), next, carries_text(b),
+    return fmt::format("it carries most load, {}; {}, which carries {}{}", percent(first.load), next, load_text(b),
                        second.tie ? ": windows do not tell that from chance" : "");
   if (first.headrooms.size() > 1 && missed_by(first) < missed_by(second))
     return fmt::format("it {}; {}, which misses {}",
                        missed_by(first) == 0 ? fmt::format("meets the targets on all {} seeds", first.headrooms.size())
                                              : "misses " + seeds_text(first),
                        next, seeds_text(second));
-  std::string out = fmt::format("it {}leaves most of its tightest target, {:.1f} %; {}: {:.1f} %",
-                                a.carried ? carries_text(a) + " as the next one does, and " : "",
-                                100 * first.headroom.mean, next, 100 * second.headroom.mean);
+  std::string out =
+      fmt::format("it {}leaves most of its tightest target, {:.1f} %; {}: {:.1f} %",
+                  first.load > 0 ? fmt::format("carries as much load as any, {}, and ", load_text(a)) : "",
+                  100 * first.headroom.mean, next, 100 * second.headroom.mean);
   if (first.fixed() && second.fixed())
     out += ", the same with every seed";
   else if (first.headrooms.size() > 1)
@@ -223,7 +219,7 @@ bool rank(const Plan& plan, Search& s, int jobs) {
       ranked[i].tightest.push_back(text_of(t.tightest));
     }
     ranked[i].headroom = runs::mean_of(ranked[i].headrooms);
-    ranked[i].load = load_carried(s.entries[all[i]]);
+    ranked[i].load = load_carried(s, s.entries[all[i]]);
   }
   std::ranges::stable_sort(ranked, [&](const Ranked& a, const Ranked& b) {
     if (!same_cost(s, a.entry, b.entry)) return cost(s, a.entry) < cost(s, b.entry);

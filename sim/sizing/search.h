@@ -56,6 +56,7 @@ struct Carried {
 struct Entry {
   Deployment deployment;         // as last simulated, or as its closed form sizes it
   std::vector<int> unit{};       // instances of each pool that come together; empty: each by itself
+  std::string beyond{};          // why no number of its instances may be had; "": some may
   double estimate = 0;           // USD/h in closed form
   std::vector<double> need;      // full instances of each pool in closed form, parts of them too
   std::vector<double> within{};  // likewise, no fuller than the targets on latency let them be
@@ -72,9 +73,9 @@ struct Entry {
   bool settled = false;            // its verdict stands on a window twice as long
   bool whole = false;              // it has as many instances as its nodes hold, if those meet the targets
   int trials = 0;
-  double headroom = 0;               // 1 - the share used of the tightest target
-  std::optional<Carried> carried{};  // where several cost as little
-  double carries_less = 0;           // than so many times the plan's load, where that is all that is known of it
+  double headroom = 0;                         // 1 - the share used of the tightest target
+  std::optional<Carried> carried{};            // where several cost as little
+  double carries_least = 0, carries_less = 0;  // times the plan's load: bounds, where that is all that is known of it
   /// The share of a pool's instances that the load takes in closed form, of so many as the deployment has.
   double fullness_of(std::size_t pool, const Deployment& d) const {
     const std::vector<double>& asked = within.empty() ? need : within;
@@ -114,6 +115,7 @@ struct Search {
   std::vector<Ranked> fallen;   // that miss the targets on most seeds
   std::optional<std::size_t> winner;
   std::string why;                  // it won, where others cost as much
+  double most_load = 0;             // times the plan's, that one of those carries which cost as little
   std::size_t tied = 0, raced = 0;  // how many cost as little, and of how many it is known how much load they carry
   std::vector<Check> checks;
   int trials = 0;

@@ -1,4 +1,4 @@
-// The answer is the first of the best few by cost and mean headroom, whatever the number of jobs.
+// The answer is the first of the best few by cost, load and mean headroom, whatever the number of jobs.
 #include <gtest/gtest.h>
 
 #include "law/sizing/small_plans.h"
@@ -6,7 +6,7 @@
 
 namespace moesim::sizing {
 namespace {
-TEST(Ranking, OrdersByCostThenByMeanHeadroomOverSeeds) {
+TEST(Ranking, OrdersByCostThenByLoadThenByMeanHeadroomOverSeeds) {
   const TemporaryFolder folder;
   for (const std::uint64_t number : {2, 6}) {
     Plan plan = read_small(folder, number);
@@ -26,7 +26,9 @@ TEST(Ranking, OrdersByCostThenByMeanHeadroomOverSeeds) {
       const Entry& before = s.entries[s.ranking[i - 1].entry];
       const double a = before.deployment.cost_per_hour(), b = e.deployment.cost_per_hour();
       EXPECT_LE(a, b);
-      if (a == b) {
+      if (a != b) continue;
+      EXPECT_GE(s.ranking[i - 1].load, r.load);
+      if (s.ranking[i - 1].load == r.load) {
         EXPECT_GE(s.ranking[i - 1].headroom.mean, r.headroom.mean);
       }
     }
