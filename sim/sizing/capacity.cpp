@@ -13,10 +13,14 @@ int Capacity::find() {
   return decide(low, high);
 }
 
-int Capacity::find_beyond(int from) {
-  const int least = from + 2 * width(from);
-  if (least > kMost || !meets(least, kLong)) return from;
-  int low = least, high = std::min(low + 2 * width(low), kMost);
+int Capacity::find_beyond(int from, double times) {
+  const int least = from + 2 * width(from), likely = int((load_of(from) * times * kLikely - 1) * kSteps);
+  int low = least;
+  if (likely > least && likely <= kMost && meets(likely, kLong))
+    low = likely;
+  else if (least > kMost || !meets(least, kLong))
+    return from;
+  int high = std::min(low + 2 * width(low), kMost);
   bracket(low, high, kLong, 2 * width(low));
   bisect(low, high, kLong, 2 * width(low));
   return low;

@@ -33,7 +33,8 @@ class Capacity {
   int find_between(int low, int high) { return decide(low, high); }
   /// Of what carries `from` and with an instance more should carry more, to an eighth: `from` itself if no eighth more
   /// shows.  Short windows say little here: what has more room takes longer to fill.
-  int find_beyond(int from);
+  /// times: as much, of `from`, as it should carry where all of it grows.
+  int find_beyond(int from, double times = 1);
   /// What is missed first beyond what was found.
   struct Beyond {
     double load = 0;       // times the plan's
@@ -42,6 +43,7 @@ class Capacity {
   std::optional<Beyond> missed_beyond(int found) const;
 
  private:
+  static constexpr double kLikely = 0.9;          // of what it should carry: where it is looked for first
   static constexpr double kShort = 1, kLong = 4;  // as verdicts are decided (verdict.cpp)
 
   struct Seen {

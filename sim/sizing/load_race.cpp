@@ -13,8 +13,10 @@ namespace {
 // assumed: of many that cost the same, closed forms put the one that carries most among so many beside the one that
 // leaves most of its tightest target; each costs one simulation at least
 constexpr std::size_t kRivals = 7;
-constexpr double kNear = 0.05;  // of a target: seeds may put one that leaves so much less before another
-constexpr double kLess = 1e-9;  // of a load that is known to be clearly less than the most
+constexpr double kNear = 0.05;      // of a target: seeds may put one that leaves so much less before another
+constexpr std::size_t kShown = 3;   // as the ranking shows
+constexpr double kPerhaps = 0.999;  // of the most: what may carry as much comes after what is known to
+constexpr double kLess = 1e-9;      // of a load that is known to be clearly less than the most
 
 double cost(const Entry& e) { return e.deployment.cost_per_hour(); }
 bool same(double a, double b) { return std::abs(a - b) <= 1e-9 * a; }
@@ -92,18 +94,44 @@ Some last_of(Some some, int best, int jobs) {
   return more.empty() ? out : more;
 }
 
-/// What was not simulated, and carries most, is: it may be the answer.
-void take_in(const Plan& plan, Search& s, const Tied& t) {
-  Entry& e = s.entries[t.entry];
-  if (e.figures) return;
-  const Verdict v = judge(plan, t.deployment, {.end_to_end = end_to_end(plan, e), .stretch = 2});
-  e.trials += v.trials;
-  if (!v.met) return;
-  e.deployment = t.deployment;
-  e.settled = e.whole = true;
-  e.fell = Fell::no;
-  take(e, v);
-  e.reason = text_of(*tightest(v.standings));
+/// Asks each how much it carries, on long windows: short ones say too much.
+void decide(const Some& some, int jobs) {
+  runs::run_all("loads", some.size(), jobs, [&](std::size_t k) {
+    Tied& t = *some[k];
+    t.exact = t.capacity->find_between(t.low, t.high);
+  });
+  stop_if_interrupted();
+}
+
+/// Those that leave most of their tightest target, as many as are shown; of others as good the emptiest.
+Some best_of(Some some, const Search& s) {
+  std::ranges::stable_sort(some, {}, [&](const Tied* t) {
+    const Entry& e = s.entries[t->entry];
+    return std::tuple(!holds(e), -e.headroom, t->full);
+  });
+  some.resize(std::min(some.size(), kShown));
+  return some;
+}
+
+/// What was not simulated, and carries as much as any, is: it may be the answer.
+void take_in(const Plan& plan, Search& s, const All& all, int jobs) {
+  Some more;
+  for (const auto& t : all)
+    if (const Entry& e = s.entries[t->entry];
+        !e.figures && e.carried && e.carried->step >= 0 && !clearly_more(s.most_load, e.carried->load))
+      more.push_back(t.get());
+  runs::run_all("longer windows", more.size(), jobs, [&](std::size_t k) {
+    Entry& e = s.entries[more[k]->entry];
+    const Verdict v = judge(plan, more[k]->deployment, {.end_to_end = end_to_end(plan, e), .stretch = 2});
+    e.trials += v.trials;
+    if (!v.met) return;
+    e.deployment = more[k]->deployment;
+    e.settled = e.whole = true;
+    e.fell = Fell::no;
+    take(e, v);
+    e.reason = text_of(*tightest(v.standings));
+  });
+  stop_if_interrupted();
 }
 
 void write(Search& s, const All& all) {
@@ -123,10 +151,10 @@ void write(Search& s, const All& all) {
 }  // namespace
 
 double load_carried(const Search& s, const Entry& e) {
-  if (e.carried) return e.carried->load;
+  if (e.carried) return clearly_more(s.most_load, e.carried->load) ? e.carried->load : s.most_load;
   if (e.carries_less == 0 && e.carries_least == 0) return 0;
   const bool less = e.carries_less > 0 && e.carries_less <= s.most_load * (1 - 1.0 / Capacity::kSteps);
-  return less ? kLess : s.most_load;
+  return less ? kLess : s.most_load * kPerhaps;
 }
 
 bool clearly_more(double load, double than) { return load > than * (1 + 2.0 / Capacity::kSteps) + 1e-12; }
@@ -137,26 +165,26 @@ void race_on_load(const Plan& plan, Search& s, int jobs) {
   if (all.size() < 2) return;
   all.resize(std::min(all.size(), kRivals + 1));
   s.raced = all.size();
-  Tied* first = all.front().get();
+  Tied& first = *all.front();
   Some rivals;
   for (std::size_t k = 1; k < all.size(); ++k) rivals.push_back(all[k].get());
-  first->exact = first->capacity->find();
-  int best = std::max(*first->exact, Capacity::kLeast);
-  if (const Some last = last_of(rivals, best, jobs); !last.empty()) {
-    first = *std::ranges::max_element(last, {},
-                                      [&](const Tied* t) { return std::pair(s.entries[t->entry].headroom, -t->full); });
-    first->exact = first->capacity->find_between(first->low, std::min(first->high, Capacity::kMost + 1));
-    best = std::max(best, *first->exact);
-  }
-  // What leaves as much of its target may come first, unless it carries clearly less.
+  first.exact = first.capacity->find();
+  int best = std::max(*first.exact, Capacity::kLeast);
+  const Some last = best_of(last_of(rivals, best, jobs), s);
+  decide(last, jobs);
+  for (const Tied* t : last) best = std::max(best, *t->exact);
+  // What leaves about as much of its target may come first, unless it carries clearly less.
   const int less = best - 2 * Capacity::width(best);
+  double headroom = -1;
+  for (const auto& t : all)
+    if (t->exact && *t->exact >= less) headroom = std::max(headroom, s.entries[t->entry].headroom);
   Some near;
   for (Tied* t : rivals)
-    if (const Entry& e = s.entries[t->entry]; !t->exact && t->low < less && t->high > less && holds(e) &&
-                                              e.headroom > s.entries[first->entry].headroom - kNear)
+    if (const Entry& e = s.entries[t->entry]; !t->exact && t->high > less && holds(e) && e.headroom > headroom - kNear)
       near.push_back(t);
-  if (less >= Capacity::kLeast) ask(near, less, jobs);
+  near = best_of(near, s);
+  if (less >= Capacity::kLeast) ask(near, less, jobs), decide(carrying(near, less), jobs);
   write(s, all);
-  take_in(plan, s, *first);
+  take_in(plan, s, all, jobs);
 }
 }  // namespace moesim::sizing

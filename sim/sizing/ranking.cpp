@@ -20,6 +20,11 @@ bool same_cost(const Search& s, std::size_t a, std::size_t b) {
   return std::abs(cost(s, a) - cost(s, b)) <= 1e-9 * cost(s, a);
 }
 
+/// The load that it was found to carry, times the plan's.
+double found(const Search& s, std::size_t entry) {
+  return s.entries[entry].carried ? s.entries[entry].carried->load : 0;
+}
+
 /// The cheapest, as many as are shown; of equals those that carry most load, as far as it is known, then by the plan's
 /// own seed.
 std::vector<std::size_t> contenders(const Search& s) {
@@ -27,7 +32,7 @@ std::vector<std::size_t> contenders(const Search& s) {
   for (std::size_t i = 0; i < s.entries.size(); ++i)
     if (holds(s.entries[i])) all.push_back(i);
   std::ranges::stable_sort(all, {}, [&](std::size_t i) {
-    return std::tuple(cost(s, i), -load_carried(s, s.entries[i]), -s.entries[i].headroom);
+    return std::tuple(cost(s, i), -load_carried(s, s.entries[i]), -s.entries[i].headroom, -found(s, i));
   });
   all.resize(std::min(all.size(), kRanked));
   return all;
@@ -183,7 +188,7 @@ std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
                        next, seeds_text(second));
   std::string out =
       fmt::format("it {}leaves most of its tightest target, {:.1f} %; {}: {:.1f} %",
-                  first.load > 0 ? fmt::format("carries as much load as any, {}, and ", load_text(a)) : "",
+                  first.load > 0 ? fmt::format("carries as much load as any, {} to an eighth, and ", load_text(a)) : "",
                   100 * first.headroom.mean, next, 100 * second.headroom.mean);
   if (first.fixed() && second.fixed())
     out += ", the same with every seed";
@@ -223,7 +228,8 @@ bool rank(const Plan& plan, Search& s, int jobs) {
   }
   std::ranges::stable_sort(ranked, [&](const Ranked& a, const Ranked& b) {
     if (!same_cost(s, a.entry, b.entry)) return cost(s, a.entry) < cost(s, b.entry);
-    return a.load != b.load ? a.load > b.load : a.headroom.mean > b.headroom.mean;
+    return std::tuple(-a.load, -a.headroom.mean, -found(s, a.entry)) <
+           std::tuple(-b.load, -b.headroom.mean, -found(s, b.entry));
   });
   const Ranked& first = ranked.front();
   if (2 * missed_by(first) > int(seeds) && s.fallen.size() < kMostFallen) {

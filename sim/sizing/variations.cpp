@@ -60,6 +60,7 @@ Variation carries(const Plan& plan, const Deployment& d, std::string what, std::
 struct More {
   std::string what;
   Deployment deployment;
+  double times = 1;  // as many of the pool that grows least
 };
 More more_of(const Entry& winner, std::size_t pool) {
   const Deployment& d = winner.deployment;
@@ -76,14 +77,15 @@ More more_of(const Entry& winner, std::size_t pool) {
 }
 More more_of_each(const Entry& winner) {
   More out{"1 more of each", winner.deployment};
-  for (int& n : out.deployment.instances) ++n;
+  out.times = 2;
+  for (int& n : out.deployment.instances) out.times = std::min(out.times, (n + 1.0) / n), ++n;
   return out;
 }
 
 /// step: of the load that it carries as it is.
 Variation with_more(const Plan& plan, const Entry& winner, const More& more, int step) {
   Capacity capacity(plan, winner, more.deployment);
-  const int from = std::max(step, 0), found = capacity.find_beyond(from);
+  const int from = std::max(step, 0), found = capacity.find_beyond(from, more.times);
   if (found <= from && from < Capacity::kMost)
     return carries(plan, more.deployment, more.what, "carries no more than as it is");
   const Carried carried = carried_of(capacity, found);
