@@ -164,15 +164,18 @@ std::string ranking_text(const Search& s) {
     const auto held = std::ranges::count_if(r.headrooms, [](double h) { return h >= 0; });
     table.add({fmt::to_string(i + 1), fmt::format("{} on {}", text_of(d), node_name(*d.node)), fmt::to_string(d.gpus()),
                money(d.cost_per_hour()), load_text(s.entries[r.entry]),
-               r.fixed() ? fmt::format("{:.1f} % with every seed", 100 * r.headroom.mean)
-                         : fmt::format("{:.1f} % +- {:.1f}", 100 * r.headroom.mean, 100 * r.headroom.half_width),
+               r.headrooms.size() < 2 ? fmt::format("{:.1f} %", 100 * r.headroom.mean)
+               : r.fixed()            ? fmt::format("{:.1f} % with every seed", 100 * r.headroom.mean)
+                           : fmt::format("{:.1f} % +- {:.1f}", 100 * r.headroom.mean, 100 * r.headroom.half_width),
                fmt::format("{} of {} seeds", held, r.headrooms.size()),
                i == 0  ? "first"
                : r.tie ? r.fixed() ? "the same as the one above" : "tie with the one above"
                        : "behind"});
   }
-  return fmt::format("\nThe first {} over {} seeds, the same for all; 95 % confidence intervals\n", s.ranking.size(),
-                     s.ranking.front().headrooms.size()) +
+  return fmt::format(
+             "\nThe first {}; over {} seeds, the same for all, where load does not decide; 95 % confidence "
+             "intervals\n",
+             s.ranking.size(), s.ranking.front().headrooms.size()) +
          table.text(2);
 }
 

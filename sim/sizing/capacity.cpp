@@ -13,12 +13,22 @@ int Capacity::find() {
   return decide(low, high);
 }
 
+std::optional<int> Capacity::find_above(int least, int low, int high) {
+  for (int by = width(low); !meets(low, kLong); by *= 2) {
+    if (low <= least) return std::nullopt;
+    high = low, low = std::max(least, low - by);
+  }
+  if (!is_decided(high)) bracket(low, high, kLong, width(low));
+  bisect(low, high, kLong, width(low));
+  return low;
+}
+
 int Capacity::find_beyond(int from, double times) {
   const int least = from + 2 * width(from), likely = int((load_of(from) * times * kLikely - 1) * kSteps);
   int low = least;
   if (likely > least && likely <= kMost && meets(likely, kLong))
     low = likely;
-  else if (least > kMost || !meets(least, kLong))
+  else if (least > kMost || !meets(least, kShort) || !meets(least, kLong))
     return from;
   int high = std::min(low + 2 * width(low), kMost);
   bracket(low, high, kLong, 2 * width(low));

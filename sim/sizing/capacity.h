@@ -29,10 +29,10 @@ class Capacity {
   int find();
   /// Whether so much is carried on the shortest window, which says too much rather than too little.
   bool meets_briefly(int step) { return meets(step, kShort); }
-  /// As find(), between what is carried briefly and what is not.
-  int find_between(int low, int high) { return decide(low, high); }
+  /// As find(), of what is carried briefly at `low` and not at `high`; nothing if that is less than `least`.
+  std::optional<int> find_above(int least, int low, int high);
   /// Of what carries `from` and with an instance more should carry more, to an eighth: `from` itself if no eighth more
-  /// shows.  Short windows say little here: what has more room takes longer to fill.
+  /// shows.  A short window that carries it says little here: what has more room takes longer to fill.
   /// times: as much, of `from`, as it should carry where all of it grows.
   int find_beyond(int from, double times = 1);
   /// What is missed first beyond what was found.

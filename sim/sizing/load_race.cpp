@@ -12,8 +12,8 @@ namespace moesim::sizing {
 namespace {
 // assumed: of many that cost the same, closed forms put the one that carries most among so many beside the one that
 // leaves most of its tightest target; each costs one simulation at least
-constexpr std::size_t kRivals = 7;
-constexpr double kNear = 0.05;      // of a target: seeds may put one that leaves so much less before another
+constexpr std::size_t kRivals = 5;
+constexpr double kNear = 0.02;      // of a target: seeds may put one that leaves so much less before another
 constexpr std::size_t kShown = 3;   // as the ranking shows
 constexpr double kPerhaps = 0.999;  // of the most: what may carry as much comes after what is known to
 constexpr double kLess = 1e-9;      // of a load that is known to be clearly less than the most
@@ -94,11 +94,12 @@ Some last_of(Some some, int best, int jobs) {
   return more.empty() ? out : more;
 }
 
-/// Asks each how much it carries, on long windows: short ones say too much.
-void decide(const Some& some, int jobs) {
+/// Asks each how much it carries, on long windows, for short ones say too much; if that is no less than `least`.
+void decide(const Some& some, int least, int jobs) {
   runs::run_all("loads", some.size(), jobs, [&](std::size_t k) {
     Tied& t = *some[k];
-    t.exact = t.capacity->find_between(t.low, t.high);
+    t.exact = t.capacity->find_above(least, t.low, t.high);
+    if (!t.exact) t.low = Capacity::kLeast - 1, t.high = least;
   });
   stop_if_interrupted();
 }
@@ -171,8 +172,8 @@ void race_on_load(const Plan& plan, Search& s, int jobs) {
   first.exact = first.capacity->find();
   int best = std::max(*first.exact, Capacity::kLeast);
   const Some last = best_of(last_of(rivals, best, jobs), s);
-  decide(last, jobs);
-  for (const Tied* t : last) best = std::max(best, *t->exact);
+  decide(last, best + 2 * Capacity::width(best), jobs);
+  for (const Tied* t : last) best = std::max(best, t->exact.value_or(best));
   // What leaves about as much of its target may come first, unless it carries clearly less.
   const int less = best - 2 * Capacity::width(best);
   double headroom = -1;
@@ -183,7 +184,7 @@ void race_on_load(const Plan& plan, Search& s, int jobs) {
     if (const Entry& e = s.entries[t->entry]; !t->exact && t->high > less && holds(e) && e.headroom > headroom - kNear)
       near.push_back(t);
   near = best_of(near, s);
-  if (less >= Capacity::kLeast) ask(near, less, jobs), decide(carrying(near, less), jobs);
+  if (less >= Capacity::kLeast) ask(near, less, jobs), decide(carrying(near, less), less, jobs);
   write(s, all);
   take_in(plan, s, all, jobs);
 }

@@ -167,6 +167,12 @@ void choose_fallen(Search& s) {
 
 std::string percent(double load) { return fmt::format("{:.0f} %", 100 * load); }
 
+/// Whether seeds can put it before the first: not what costs as much and is not known to carry as much load.
+bool may_lead(const Search& s, const std::vector<std::size_t>& all, std::size_t i) {
+  const std::size_t first = all.front();
+  return !same_cost(s, first, all[i]) || load_carried(s, s.entries[all[i]]) >= load_carried(s, s.entries[first]);
+}
+
 /// Why the first is first, of those that cost the same.
 std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
   const auto equal = std::ranges::count_if(s.entries, [&](const Entry& e) {
@@ -207,15 +213,19 @@ bool rank(const Plan& plan, Search& s, int jobs) {
     return true;
   }
   const std::size_t seeds = std::size_t(plan.section.search.seeds);
-  std::vector<std::vector<Tried>> tried(all.size(), std::vector<Tried>(seeds));
-  const std::size_t more = seeds - 1;
-  for (std::size_t i = 0; i < all.size(); ++i) tried[i][0] = with_seed(plan, s.entries[all[i]], 0);
-  runs::run_all("other seeds", all.size() * more, jobs, [&](std::size_t k) {
-    const std::size_t i = k / more, seed = 1 + k % more;
+  std::vector<std::vector<Tried>> tried(all.size());
+  std::vector<std::pair<std::size_t, std::size_t>> more;  // seeds after the plan's own
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    tried[i].resize(may_lead(s, all, i) ? seeds : 1);
+    tried[i][0] = with_seed(plan, s.entries[all[i]], 0);
+    for (std::size_t seed = 1; seed < tried[i].size(); ++seed) more.emplace_back(i, seed);
+  }
+  runs::run_all("other seeds", more.size(), jobs, [&](std::size_t k) {
+    const auto [i, seed] = more[k];
     tried[i][seed] = with_seed(plan, s.entries[all[i]], seed);
   });
   stop_if_interrupted();
-  s.trials += int(all.size() * more);
+  s.trials += int(more.size());
   std::vector<Ranked> ranked(all.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     ranked[i].entry = all[i];

@@ -19,7 +19,10 @@ TEST(Ranking, OrdersByCostThenByLoadThenByMeanHeadroomOverSeeds) {
     for (std::size_t i = 0; i < s.ranking.size(); ++i) {
       const Ranked& r = s.ranking[i];
       const Entry& e = s.entries[r.entry];
-      ASSERT_EQ(r.headrooms.size(), 3u);
+      // What is not known to carry as much load comes after the first with any seed.
+      const bool decided = e.deployment.cost_per_hour() == s.entries[*s.winner].deployment.cost_per_hour() &&
+                           r.load < s.ranking.front().load;
+      ASSERT_EQ(r.headrooms.size(), decided ? 1u : 3u);
       EXPECT_EQ(r.headrooms.front(), e.headroom);
       EXPECT_GE(e.nearest_miss(), 1);
       if (i == 0) continue;
