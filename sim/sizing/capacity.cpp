@@ -14,7 +14,7 @@ int Capacity::find() {
 }
 
 std::optional<int> Capacity::find_above(int least, int low, int high) {
-  for (int by = width(low); !meets(low, kLong); by *= 2) {
+  for (int by = width(low); !meets(low, kMiddle) || !meets(low, kLong); by *= 2) {
     if (low <= least) return std::nullopt;
     high = low, low = std::max(least, low - by);
   }
@@ -28,7 +28,7 @@ int Capacity::find_beyond(int from, double times) {
   int low = least;
   if (likely > least && likely <= kMost && meets(likely, kLong))
     low = likely;
-  else if (least > kMost || !meets(least, kShort) || !meets(least, kLong))
+  else if (least > kMost || !meets(least, kLong))
     return from;
   int high = std::min(low + 2 * width(low), kMost);
   bracket(low, high, kLong, 2 * width(low));

@@ -32,7 +32,7 @@ class Capacity {
   /// As find(), of what is carried briefly at `low` and not at `high`; nothing if that is less than `least`.
   std::optional<int> find_above(int least, int low, int high);
   /// Of what carries `from` and with an instance more should carry more, to an eighth: `from` itself if no eighth more
-  /// shows.  A short window that carries it says little here: what has more room takes longer to fill.
+  /// shows.  Short windows say little here: what has more room takes longer to fill.
   /// times: as much, of `from`, as it should carry where all of it grows.
   int find_beyond(int from, double times = 1);
   /// What is missed first beyond what was found.
@@ -43,8 +43,8 @@ class Capacity {
   std::optional<Beyond> missed_beyond(int found) const;
 
  private:
-  static constexpr double kLikely = 0.9;          // of what it should carry: where it is looked for first
-  static constexpr double kShort = 1, kLong = 4;  // as verdicts are decided (verdict.cpp)
+  static constexpr double kLikely = 0.9;                       // of what it should carry: where it is looked for first
+  static constexpr double kShort = 1, kMiddle = 2, kLong = 4;  // as verdicts are decided (verdict.cpp)
 
   struct Seen {
     bool met = false, far = false;  // far: it misses by so much that a longer window says the same

@@ -12,11 +12,12 @@ namespace moesim::sizing {
 namespace {
 // assumed: of many that cost the same, closed forms put the one that carries most among so many beside the one that
 // leaves most of its tightest target; each costs one simulation at least
-constexpr std::size_t kRivals = 5;
+constexpr std::size_t kRivals = 4;
 constexpr double kNear = 0.02;      // of a target: seeds may put one that leaves so much less before another
 constexpr std::size_t kShown = 3;   // as the ranking shows
 constexpr double kPerhaps = 0.999;  // of the most: what may carry as much comes after what is known to
-constexpr double kLess = 1e-9;      // of a load that is known to be clearly less than the most
+constexpr double kUntried = 0.998;
+constexpr double kLess = 1e-9;  // of a load that is known to be clearly less than the most
 
 double cost(const Entry& e) { return e.deployment.cost_per_hour(); }
 bool same(double a, double b) { return std::abs(a - b) <= 1e-9 * a; }
@@ -153,7 +154,7 @@ void write(Search& s, const All& all) {
 
 double load_carried(const Search& s, const Entry& e) {
   if (e.carried) return clearly_more(s.most_load, e.carried->load) ? e.carried->load : s.most_load;
-  if (e.carries_less == 0 && e.carries_least == 0) return 0;
+  if (e.carries_less == 0 && e.carries_least == 0) return s.most_load * kUntried;
   const bool less = e.carries_less > 0 && e.carries_less <= s.most_load * (1 - 1.0 / Capacity::kSteps);
   return less ? kLess : s.most_load * kPerhaps;
 }

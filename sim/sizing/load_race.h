@@ -12,7 +12,7 @@ namespace moesim::sizing {
 void race_on_load(const Plan& plan, Search& search, int jobs);
 
 /// Times the plan's load, to order those that cost the same: what is known to carry as much as the most, to an eighth,
-/// has that; what may comes after it.  0: nothing is known.
+/// has that; what may comes after it.  0: there was no race.
 double load_carried(const Search& search, const Entry& entry);
 /// Whether one load is more than another by more than windows tell: an eighth.
 bool clearly_more(double load, double than);

@@ -165,8 +165,6 @@ void choose_fallen(Search& s) {
   s.ranking = {*best};
 }
 
-std::string percent(double load) { return fmt::format("{:.0f} %", 100 * load); }
-
 /// Whether seeds can put it before the first: not what costs as much and is not known to carry as much load.
 bool may_lead(const Search& s, const std::vector<std::size_t>& all, std::size_t i) {
   const std::size_t first = all.front();
@@ -184,9 +182,13 @@ std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
   const std::string next = fmt::format(
       "next of {} that cost the same{} is {}", std::max(std::size_t(equal), s.tied),
       s.raced < s.tied ? fmt::format(", {} of them tried with more load,", s.raced) : "", text_of(b.deployment));
-  if (first.load != second.load)
-    return fmt::format("it carries most load, {}; {}, which carries {}{}", percent(first.load), next, load_text(b),
-                       second.tie ? ": windows do not tell that from chance" : "");
+  const std::string load = load_text(b) == "-" ? "was not tried with more" : "carries " + load_text(b);
+  if (first.load != second.load && second.tie)
+    return fmt::format(
+        "none is known to carry clearly more than its {}; {}, which {}, and leaves {:.1f} % of its "
+        "tightest target, not {:.1f} %",
+        load_text(a), next, load, 100 * second.headroom.mean, 100 * first.headroom.mean);
+  if (first.load != second.load) return fmt::format("it carries most load, {}; {}, which {}", load_text(a), next, load);
   if (first.headrooms.size() > 1 && missed_by(first) < missed_by(second))
     return fmt::format("it {}; {}, which misses {}",
                        missed_by(first) == 0 ? fmt::format("meets the targets on all {} seeds", first.headrooms.size())
@@ -247,9 +249,13 @@ bool rank(const Plan& plan, Search& s, int jobs) {
     fall(plan, s, first, *std::ranges::max_element(of, {}, [](const Tried& t) { return t.tightest.used(); }));
     return false;
   }
-  for (std::size_t i = 1; i < ranked.size(); ++i)
-    ranked[i].tie = is_tie(ranked[i - 1], ranked[i], same_cost(s, ranked[i - 1].entry, ranked[i].entry),
-                           s.entries[ranked[i].entry].nearest_miss());
+  for (std::size_t i = 1; i < ranked.size(); ++i) {
+    const Ranked &before = ranked[i - 1], &one = ranked[i];
+    const bool same = same_cost(s, before.entry, one.entry);
+    // Of what was not tried with other seeds, since its load may be less, no order is known.
+    const bool open = same && one.headrooms.size() < seeds && !clearly_more(first.load, one.load);
+    ranked[i].tie = open || is_tie(before, one, same, s.entries[one.entry].nearest_miss());
+  }
   s.why = why_first(s, ranked);
   s.winner = ranked.front().entry;
   s.ranking = std::move(ranked);

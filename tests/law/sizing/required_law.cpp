@@ -17,7 +17,7 @@ TEST(Required, ChecksThatAreMissedAreNoSuccessThoughThereIsAnAnswer) {
   const TemporaryFolder folder;
   std::string text = changed(small_plan(2), "nodes: [{node: hgx-h100, nodes: 2}, {node: hgx-h200, nodes: 2}]",
                              "nodes: [{node: hgx-h200, nodes: 1}]");
-  text = changed(text, "data: [1, 4, 8]", "data: [8]");
+  text = changed(text, "tensor: [1, 2]\n    data: [1, 4, 8]", "tensor: [1]\n    data: [8]");
   for (const bool required : {false, true}) {
     SizeOptions options;
     options.plan = folder.file("plan.yaml");
