@@ -233,7 +233,8 @@ void store(results::Results& results, const Plan& plan, const Search& s, const s
                                             results::Results::null(), results::Results::null(), s.why});
   for (const Check& c : s.checks)
     results.add(results::Table::variation,
-                {"check", c.what, int(c.met), results::Results::null(), results::Results::null(), c.standing});
+                {"check", c.what, int(c.met), results::Results::null(), results::Results::null(),
+                 c.standing + (verdict_text(plan, c).ends_with("required") ? "; required" : "")});
   for (const Variation& v : variations)
     results.add(results::Table::variation, {"variation", v.what, int(v.met), v.gpus, v.cost_per_hour,
                                             then_text(s.entries[*s.winner].deployment, v)});

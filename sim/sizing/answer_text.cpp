@@ -194,9 +194,9 @@ std::string variations_text(const Search& s, const std::vector<Variation>& all) 
   return table.empty() ? "" : "\nThe same pools, if the plan were another\n" + table.text(2);
 }
 
-std::string checks_text(const Search& s) {
+std::string checks_text(const Plan& plan, const Search& s) {
   results::TextTable table({"confirmed with", "targets", "tightest"});
-  for (const Check& c : s.checks) table.add({c.what, c.met ? "met" : "missed", c.standing});
+  for (const Check& c : s.checks) table.add({c.what, verdict_text(plan, c), c.standing});
   return table.empty() ? "" : "\nThe answer again\n" + table.text(2);
 }
 }  // namespace
@@ -220,7 +220,7 @@ std::string answer_text(const Plan& plan, const Search& s, const std::vector<Var
   out += fmt::format("{} pools priced, {} deployments, {} simulations\n", facts.pools, facts.deployments,
                      facts.simulations);
   if (s.winner) out += front_text(plan, s);
-  out += ranking_text(s) + rivals_text(plan, s) + checks_text(s);
+  out += ranking_text(s) + rivals_text(plan, s) + checks_text(plan, s);
   if (s.winner) out += variations_text(s, variations);
   return out + ledger_text(facts.fell);
 }

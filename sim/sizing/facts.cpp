@@ -104,6 +104,11 @@ std::vector<std::string> required_missed(const Plan& plan, const Search& s) {
   return out;
 }
 
+std::string verdict_text(const Plan& plan, const Check& c) {
+  const bool required = std::ranges::find(plan.section.confirm.required, c.kind) != plan.section.confirm.required.end();
+  return fmt::format("{}{}", c.met ? "met" : "missed", required ? ", required" : "");
+}
+
 std::vector<std::string> limits_of(const Plan& plan, const Trial& trial, const Figures& f) {
   std::vector<std::string> out;
   const double simulated = seconds(trial.duration), span = plan.load.span / trial.load;

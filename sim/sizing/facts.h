@@ -40,6 +40,8 @@ Facts facts_of(const Plan& plan, const Search& search, const std::vector<Variati
 
 /// What a window does not tell: that it ends before the load does, and that few requests came in it.
 std::vector<std::string> limits_of(const Plan& plan, const Trial& trial, const Figures& figures);
+/// "met", "missed", "missed, required": as the plan requires it.
+std::string verdict_text(const Plan& plan, const Check& check);
 /// The checks that the plan requires and the answer misses: "uneven_experts: served 87.3 %".
 std::vector<std::string> required_missed(const Plan& plan, const Search& search);
 }  // namespace moesim::sizing

@@ -67,6 +67,9 @@ TEST_F(Said, WhatThePlanRequiresIsSaidWhereItIsMissed) {
             std::vector<std::string>{"node_loss: a node lost, its instance goes on without: ttft_p90 4 s of 3 s"})
       << "no spare is needed, but it does not hold";
   EXPECT_EQ(json()["answer"]["required_missed"].size(), 1u);
+  plan_.section.confirm.required = {CheckKind::bursts};
+  EXPECT_EQ(verdict_text(plan_, search_.checks[0]), "missed");
+  EXPECT_EQ(verdict_text(plan_, search_.checks[1]), "met, required");
 }
 
 /// A latency that has much left may have none a little further on: what is left never stands alone.
