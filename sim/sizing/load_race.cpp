@@ -10,11 +10,12 @@
 
 namespace moesim::sizing {
 namespace {
-// assumed: of many that cost the same, closed forms put the one that carries most among so many beside the one that
-// leaves most of its tightest target; each costs one simulation at least
-constexpr std::size_t kRivals = 4;
+// assumed: what may be spent on who carries most, in simulated requests: as much as a few short windows of a service of
+// tens of requests a second; of a small one all that are at all likely are tried
+constexpr double kRequests = 40'000;
+constexpr std::size_t kFewestRivals = 4, kMostRivals = 12;   // beside the one that leaves most of its target
+constexpr std::size_t kFewestDecided = 3, kMostDecided = 6;  // on long windows, four times as many requests each
 constexpr double kNear = 0.02;      // of a target: seeds may put one that leaves so much less before another
-constexpr std::size_t kShown = 3;   // as the ranking shows
 constexpr double kPerhaps = 0.999;  // of the most: what may carry as much comes after what is known to
 constexpr double kUntried = 0.998;
 constexpr double kLess = 1e-9;  // of a load that is known to be clearly less than the most
@@ -88,11 +89,7 @@ Some last_of(Some some, int best, int jobs) {
     some = carrying(some, step);
     if (!some.empty()) out = some;
   }
-  if (out.size() < 2 || out.front()->high > Capacity::kMost) return out;
-  const int middle = (out.front()->low + out.front()->high) / 2;
-  ask(out, middle, jobs);
-  const Some more = carrying(out, middle);
-  return more.empty() ? out : more;
+  return out;
 }
 
 /// Asks each how much it carries, on long windows, for short ones say too much; if that is no less than `least`.
@@ -105,13 +102,19 @@ void decide(const Some& some, int least, int jobs) {
   stop_if_interrupted();
 }
 
-/// Those that leave most of their tightest target, as many as are shown; of others as good the emptiest.
-Some best_of(Some some, const Search& s) {
+/// As many simulations as may be afforded.
+std::size_t affordable(double requests, std::size_t fewest, std::size_t most) {
+  const double count = kRequests / std::max(requests, 1.0);
+  return count >= double(most) ? most : std::max(fewest, std::size_t(count));
+}
+
+/// Those that leave most of their tightest target; of others as good the emptiest.
+Some best_of(Some some, const Search& s, std::size_t most) {
   std::ranges::stable_sort(some, {}, [&](const Tied* t) {
     const Entry& e = s.entries[t->entry];
     return std::tuple(!holds(e), -e.headroom, t->full);
   });
-  some.resize(std::min(some.size(), kShown));
+  some.resize(std::min(some.size(), most));
   return some;
 }
 
@@ -165,14 +168,17 @@ void race_on_load(const Plan& plan, Search& s, int jobs) {
   All all = tied(plan, s);
   s.tied = s.raced = all.size();
   if (all.size() < 2) return;
-  all.resize(std::min(all.size(), kRivals + 1));
+  const Entry& any = s.entries[all.front()->entry];
+  const double requests = rate_of(plan, any.ttft, any.tpot) * seconds(trial_for(plan, end_to_end(plan, any)).duration);
+  const std::size_t decided = affordable(4 * requests, kFewestDecided, kMostDecided);
+  all.resize(std::min(all.size(), 1 + affordable(requests, kFewestRivals, kMostRivals)));
   s.raced = all.size();
   Tied& first = *all.front();
   Some rivals;
   for (std::size_t k = 1; k < all.size(); ++k) rivals.push_back(all[k].get());
   first.exact = first.capacity->find();
   int best = std::max(*first.exact, Capacity::kLeast);
-  const Some last = best_of(last_of(rivals, best, jobs), s);
+  const Some last = best_of(last_of(rivals, best, jobs), s, decided);
   decide(last, best + 2 * Capacity::width(best), jobs);
   for (const Tied* t : last) best = std::max(best, t->exact.value_or(best));
   // What leaves about as much of its target may come first, unless it carries clearly less.
@@ -184,7 +190,7 @@ void race_on_load(const Plan& plan, Search& s, int jobs) {
   for (Tied* t : rivals)
     if (const Entry& e = s.entries[t->entry]; !t->exact && t->high > less && holds(e) && e.headroom > headroom - kNear)
       near.push_back(t);
-  near = best_of(near, s);
+  near = best_of(near, s, decided);
   if (less >= Capacity::kLeast) ask(near, less, jobs), decide(carrying(near, less), less, jobs);
   write(s, all);
   take_in(plan, s, all, jobs);
