@@ -111,6 +111,7 @@ inline constexpr Column kTrial[] = {
     {"cost_per_million_input_tokens", "REAL", "USD", ""},
     {"cost_per_million_output_tokens", "REAL", "USD", ""},
     {"warnings", "TEXT", "", "of table warning, a line each"},
+    {"measured", "REAL", "", "requests_measured"},
 };
 inline constexpr Column kStepTrial[] = {
     {"run", "INTEGER", "", "run.run"},

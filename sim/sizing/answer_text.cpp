@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <sstream>
 #include <tuple>
 
 #include "results/summary.h"
 #include "sizing/answer.h"
+#include "sizing/capacity.h"
+#include "sizing/facts.h"
 #include "sizing/nearest.h"
 
 namespace moesim::sizing {
@@ -44,43 +44,57 @@ std::string missed_text(const Search& s) {
              : fmt::format("; it misses the targets on {} of {} seeds", missed, s.ranking.front().headrooms.size());
 }
 
-/// What its own run says of its figures.
-std::string warnings_text(const Entry& winner) {
-  std::istringstream lines(winner.figures->warnings);
-  std::string out = fmt::format("simulated for {}, figures of what came after {}\n",
-                                pretty(seconds(winner.trial.duration), "s"), pretty(seconds(winner.trial.warmup), "s"));
-  for (std::string line; std::getline(lines, line);) out += "warning: " + line + "\n";
-  return out;
+std::string joined(const std::vector<std::string>& all, std::string_view between) {
+  return fmt::format("{}", fmt::join(all, between));
 }
 
-/// The answer in one paragraph.
-std::string first_lines(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
-  const Entry& w = s.entries[*s.winner];
-  const Economics e = economics_of(plan, w);
-  std::string out = fmt::format("{} GPUs, {} node{} of {}: {}{}\n", e.gpus, e.nodes, e.nodes == 1 ? "" : "s",
-                                node_name(*w.deployment.node), text_of(w.deployment), missed_text(s));
-  out += fmt::format("{} USD/h, {} USD a million tokens", money(e.cost_per_hour), money(e.cost_per_million));
+/// "47 %", or as much as tells it from all.
+std::string left_text(double used) {
+  const double left = 100 * (1 - used);
+  return left < 99.5 ? fmt::format("{:.0f} %", left) : fmt::format("{:.1f} %", std::min(left, 99.9));
+}
+/// Of the requests in the window; rounded down, so that one that missed is seen.
+std::string share_text(const Figures& f) {
+  if (f.share >= 1) return fmt::format("all of the {:.0f} requests measured are within the targets", f.measured);
+  return fmt::format("{:.2f} % of the {:.0f} requests measured are within the targets", std::floor(1e4 * f.share) / 100,
+                     f.measured);
+}
+
+/// How far it is from binding: by load, and by the target that is nearest at the load asked for.
+std::string binding_text(const Plan& plan, const Search& s, const Chosen& c) {
+  // Latencies grow faster the fuller a service is, and another one may be the first that is missed.
+  std::string out = c.carried ? text_of(*c.carried) + "\n" : "";
+  if (c.carried) out += "at the load asked for ";
+  const double used = c.tightest.used();
+  if (used > 0.005)
+    out += fmt::format("{} {}, {} left", text_of(c.tightest), c.carried ? "is tightest" : "binds", left_text(used));
+  else
+    out += text_of(c.tightest) + " is tightest: nothing binds";
+  if (c.worst_used) out += fmt::format(" ({} with the worst of the seeds)", left_text(*c.worst_used));
+  if (plan.section.targets.share > 0) out += "; " + share_text(*s.entries[*s.winner].figures);
+  return out + "\n";
+}
+
+std::string economics_text(const Economics& e) {
+  std::string out = fmt::format("{} USD/h, {} USD a million tokens", money(e.cost_per_hour), money(e.cost_per_million));
   if (e.cost_per_million_output > 0)
     out += fmt::format(" ({} of prompts, {} of answers)", money(e.cost_per_million_input),
                        money(e.cost_per_million_output));
   out += fmt::format("; {} tokens/s a GPU, {:.1f} a user", tokens_text(e.tokens_per_gpu), e.tokens_per_user);
   if (e.used_gpus < e.gpus - 1e-6) out += fmt::format("; {:.0f} of the {} GPUs serve", e.used_gpus, e.gpus);
-  out += "\n";
-  const auto all = standings(plan.section.targets, *w.figures);
-  if (tightest(all)->used() > 0)
-    out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));
-  else
-    out += text_of(*tightest(all)) + ": nothing binds";
-  double worst = tightest(all)->used();
-  for (const Check& c : s.checks)
-    if (c.what.starts_with("seed ")) worst = std::max(worst, c.used);
-  if (worst > tightest(all)->used()) out += fmt::format(" ({:.0f} % with the worst of the seeds)", 100 * (1 - worst));
-  if (plan.section.targets.share > 0)
-    out += fmt::format("; {:.2f} % of requests within targets", 100 * w.figures->share);
-  // Latencies grow faster the fuller a service is, and another one may be the first that is missed.
-  const auto as_it_is = std::ranges::find(variations, kAsItIs, &Variation::what);
-  if (as_it_is != variations.end()) out += "\n" + as_it_is->standing;
-  out += "\nof the time of " + w.figures->limiter + "\n";
+  return out + "\n";
+}
+
+/// The answer in one paragraph.
+std::string first_lines(const Plan& plan, const Search& s, const Chosen& c) {
+  const Entry& w = s.entries[*s.winner];
+  const Economics& e = c.economics;
+  std::string out = fmt::format("{} GPUs, {} node{} of {}: {}{}\n", e.gpus, e.nodes, e.nodes == 1 ? "" : "s",
+                                node_name(*w.deployment.node), text_of(w.deployment), missed_text(s));
+  out += economics_text(e) + binding_text(plan, s, c);
+  for (const std::string& limit : c.limits) out += limit + "\n";
+  if (!c.not_held.empty()) out += "not held: " + joined(c.not_held, "; ") + "\n";
+  out += "of the time of " + w.figures->limiter + "\n";
   if (!s.why.empty()) {
     out += "chosen: " + s.why + "\n";
   } else if (s.ranking.size() > 1 && s.ranking[1].tie) {
@@ -88,7 +102,11 @@ std::string first_lines(const Plan& plan, const Search& s, const std::vector<Var
     out += fmt::format("a tie over {} seeds with {} on {}, {} USD/h\n", s.ranking[1].headrooms.size(), text_of(other),
                        node_name(*other.node), money(other.cost_per_hour()));
   }
-  return out + kernels_text(w.figures->kernels) + warnings_text(w);
+  out += kernels_text(w.figures->kernels);
+  out +=
+      fmt::format("simulated for {}, figures of what came after {}\n", pretty(c.simulated, "s"), pretty(c.after, "s"));
+  for (const std::string& line : c.warnings) out += "warning: " + line + "\n";
+  return out;
 }
 
 void add_row(results::TextTable& table, const Plan& plan, const Entry& e) {
@@ -139,70 +157,71 @@ std::string rivals_text(const Plan& plan, const Search& s) {
 /// The order of the best few, and how sure it is.
 std::string ranking_text(const Search& s) {
   if (s.ranking.empty() || s.ranking.front().headrooms.size() < 2) return "";
-  results::TextTable table({"", "deployment", "GPUs", "USD/h", "headroom", "meets the targets", "order"});
+  results::TextTable table({"", "deployment", "GPUs", "USD/h", "load", "headroom", "meets the targets", "order"});
   for (std::size_t i = 0; i < s.ranking.size(); ++i) {
     const Ranked& r = s.ranking[i];
     const Deployment& d = s.entries[r.entry].deployment;
     const auto held = std::ranges::count_if(r.headrooms, [](double h) { return h >= 0; });
     table.add({fmt::to_string(i + 1), fmt::format("{} on {}", text_of(d), node_name(*d.node)), fmt::to_string(d.gpus()),
-               money(d.cost_per_hour()),
-               r.fixed() ? fmt::format("{:.1f} % with every seed", 100 * r.headroom.mean)
-                         : fmt::format("{:.1f} % +- {:.1f}", 100 * r.headroom.mean, 100 * r.headroom.half_width),
+               money(d.cost_per_hour()), load_text(s.entries[r.entry]),
+               r.headrooms.size() < 2 ? fmt::format("{:.1f} %", 100 * r.headroom.mean)
+               : r.fixed()            ? fmt::format("{:.1f} % with every seed", 100 * r.headroom.mean)
+                           : fmt::format("{:.1f} % +- {:.1f}", 100 * r.headroom.mean, 100 * r.headroom.half_width),
                fmt::format("{} of {} seeds", held, r.headrooms.size()),
                i == 0  ? "first"
                : r.tie ? r.fixed() ? "the same as the one above" : "tie with the one above"
                        : "behind"});
   }
-  return fmt::format("\nThe first {} over {} seeds, the same for all; 95 % confidence intervals\n", s.ranking.size(),
-                     s.ranking.front().headrooms.size()) +
+  return fmt::format(
+             "\nThe first {}; over {} seeds, the same for all, where load does not decide; 95 % confidence "
+             "intervals\n",
+             s.ranking.size(), s.ranking.front().headrooms.size()) +
          table.text(2);
 }
 
 /// How many fell by what.
-std::string ledger_text(const Search& s) {
-  std::map<std::string, std::pair<int, std::string>> fell;
-  const auto note = [&](const std::string& reason, const std::string& example) {
-    const std::size_t colon = reason.find(':');
-    auto& [count, text] = fell[reason.substr(0, colon == std::string::npos ? reason.find(' ') : colon)];
-    if (count++ == 0) text = example + ": " + reason;
-  };
-  for (const Proposal& p : s.proposals)
-    if (const std::string& why = p.usable() ? p.dropped : p.steady.refused; !why.empty())
-      note(why, text_of(p.design, 1));
-  for (const Entry& e : s.entries)
-    if (e.fate == Fate::pruned || e.fell == Fell::seeds)
-      note(e.reason, text_of(e.deployment));
-    else if (e.fate == Fate::misses)
-      note("targets missed in simulation: " + e.reason, text_of(e.deployment));
-  results::TextTable table({"fell by", "candidates", "for example"});
-  for (const auto& [reason, what] : fell) table.add({reason, fmt::to_string(what.first), what.second});
+std::string ledger_text(const std::vector<FellBy>& fell) {
+  results::TextTable table({"fell by", "pools", "deployments", "for example"});
+  for (const FellBy& f : fell) table.add({f.reason, fmt::to_string(f.pools), fmt::to_string(f.deployments), f.example});
   return table.empty() ? ""
                        : "\nWhy the others fell (all of them: tables candidate and candidate_pool)\n" + table.text(2);
 }
 
-std::string variations_text(const std::vector<Variation>& all) {
+std::string variations_text(const Search& s, const std::vector<Variation>& all) {
   results::TextTable table({"if", "GPUs", "USD/h", "then"});
   for (const Variation& v : all)
-    table.add({v.what, fmt::to_string(v.gpus), money(v.cost_per_hour), (v.met ? "" : "misses: ") + v.standing});
+    table.add({v.what, fmt::to_string(v.gpus), money(v.cost_per_hour), then_text(s.entries[*s.winner].deployment, v)});
   return table.empty() ? "" : "\nThe same pools, if the plan were another\n" + table.text(2);
 }
 
-std::string checks_text(const Search& s) {
+std::string checks_text(const Plan& plan, const Search& s) {
   results::TextTable table({"confirmed with", "targets", "tightest"});
-  for (const Check& c : s.checks) table.add({c.what, c.met ? "met" : "missed", c.standing});
+  for (const Check& c : s.checks) table.add({c.what, verdict_text(plan, c), c.standing});
   return table.empty() ? "" : "\nThe answer again\n" + table.text(2);
 }
 }  // namespace
 
+std::string then_text(const Deployment& winner, const Variation& v) {
+  std::string out = v.instances.empty() ? "" : change_text(winner, v.instances);
+  if (!out.empty()) out += ": ";
+  return out + (v.met ? "" : "misses: ") + v.standing;
+}
+
 std::string answer_text(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
+  const Facts facts = facts_of(plan, s, variations);
   std::string out = plan.title.empty() ? "" : plan.title + "\n\n";
-  out += s.winner ? first_lines(plan, s, variations) : nearest_text(plan, s);
+  out += facts.chosen ? first_lines(plan, s, *facts.chosen) : nearest_text(plan, s);
   if (plan.load.raised > 1)
     out += fmt::format("of {:.3g} times the workload's rate, for as many tokens a day\n", plan.load.raised);
+  if (facts.chosen && plan.load.tokens_per_day > 0)
+    out += fmt::format("{:.3g} tokens a day are served of the {:.3g} asked for\n",
+                       facts.chosen->economics.tokens_per_day(), plan.load.tokens_per_day);
   if (const std::string beyond = beyond_text(plan); !beyond.empty()) out += beyond + "\n";
-  out +=
-      fmt::format("{} pools priced, {} deployments, {} simulations\n", s.proposals.size(), s.entries.size(), s.trials);
+  out += fmt::format("{} pools priced, {} deployments, {} simulations\n", facts.pools, facts.deployments,
+                     facts.simulations);
   if (s.winner) out += front_text(plan, s);
-  return out + ranking_text(s) + rivals_text(plan, s) + checks_text(s) + variations_text(variations) + ledger_text(s);
+  out += ranking_text(s) + rivals_text(plan, s) + checks_text(plan, s);
+  if (s.winner) out += variations_text(s, variations);
+  return out + ledger_text(facts.fell);
 }
 }  // namespace moesim::sizing

@@ -23,6 +23,7 @@ bool says(const Plan& plan, std::string_view kind) { return plan.routing_text.fi
 bool is_balanced(const Plan& plan) { return plan.routing_text.empty() || says(plan, "balanced"); }
 
 struct Question {
+  CheckKind kind = CheckKind::seeds;
   std::string what;
   Plan plan;
   Trial trial;
@@ -33,18 +34,19 @@ struct Question {
 std::vector<Question> questions(const Plan& plan, const Entry& winner) {
   std::vector<Question> out;
   const Trial base = winner.trial;
-  const auto ask = [&](std::string what, const auto& change) {
-    out.push_back({std::move(what), plan, base, {}, true});
+  const auto ask = [&](CheckKind kind, std::string what, const auto& change) {
+    out.push_back({kind, std::move(what), plan, base, {}, true});
     change(out.back().trial);
   };
   for (NodeLoss& loss : node_losses(plan, winner))
-    out.push_back({std::move(loss.what), plan, loss.trial, std::move(loss.outage), loss.served});
-  if (has_gaps(plan)) ask("arrivals in bursts", [](Trial& t) { t.burstiness = kBursts; });
-  if (plan.model.moe && is_balanced(plan)) ask("experts unevenly loaded", [](Trial& t) { t.routing = kUneven; });
+    out.push_back({loss.kind, std::move(loss.what), plan, loss.trial, std::move(loss.outage), loss.served});
+  if (has_gaps(plan)) ask(CheckKind::bursts, "arrivals in bursts", [](Trial& t) { t.burstiness = kBursts; });
+  if (plan.model.moe && is_balanced(plan))
+    ask(CheckKind::uneven_experts, "experts unevenly loaded", [](Trial& t) { t.routing = kUneven; });
   const bool placed =
       std::ranges::any_of(winner.deployment.pools, [&](const PoolDesign& d) { return is_placed(d, plan.model); });
   if (placed && !says(plan, "trace"))
-    ask("experts placed on loads that have moved since", [&](Trial& t) {
+    ask(CheckKind::drift, "experts placed on loads that have moved since", [&](Trial& t) {
       if (!says(plan, "grouped")) t.routing = kMoving;
       t.planned_on = kElsewhere;
     });
@@ -56,9 +58,10 @@ void confirm(const Plan& plan, Search& s, int jobs) {
   const Entry& winner = s.entries[*s.winner];
   if (!s.ranking.empty())
     for (std::size_t k = 1; k < s.ranking.front().headrooms.size(); ++k) {
-      const double used = 1 - s.ranking.front().headrooms[k];
-      s.checks.push_back({fmt::format("seed {}", plan.seed + k), used <= 1,
-                          fmt::format("{:.0f} % of the tightest target", 100 * used), used});
+      const Ranked& first = s.ranking.front();
+      const double used = 1 - first.headrooms[k];
+      s.checks.push_back(
+          {CheckKind::seeds, fmt::format("seed {}", plan.seed + k), used <= 1 + 1e-12, first.tightest[k], used});
     }
   const std::vector<Question> all = questions(plan, winner);
   std::vector<Check> checks(all.size());
@@ -67,11 +70,11 @@ void confirm(const Plan& plan, Search& s, int jobs) {
     const std::size_t k = all.size() - 1 - from_last;
     const Question& q = all[k];
     if (!q.simulated) {
-      checks[k] = {q.what, false, q.beside, 1e9};
+      checks[k] = {q.kind, q.what, false, q.beside, 1e9};
       return;
     }
     const auto standing = standings(plan.section.targets, simulate(q.plan, winner.deployment, q.trial));
-    checks[k] = {q.what, all_met(standing), text_of(*tightest(standing)), tightest(standing)->used()};
+    checks[k] = {q.kind, q.what, all_met(standing), text_of(*tightest(standing)), tightest(standing)->used()};
     if (!q.beside.empty()) checks[k].standing += ", " + q.beside;
   });
   stop_if_interrupted();

@@ -134,16 +134,19 @@ int Deployment::gpus() const {
   return ceil_div(first_gpus().back() + taken(pools.back(), per_node) * instances.back(), per_node) * per_node;
 }
 
-namespace {
-/// But for what the pools of a deployment have alike.
-std::string pool_words(const PoolDesign& d, int instances) {
+std::string way_of(const PoolDesign& d) {
   std::string way;
   if (d.tensor > 1) way += fmt::format("TP{} ", d.tensor);
   if (d.data > 1) way += fmt::format("DP{} ", d.data);
   if (d.pipeline > 1) way += fmt::format("PP{} ", d.pipeline);
   if (d.slots > 0 && !d.experts_tensor && d.stage_gpus() > 1) way += fmt::format("EP{} ", d.stage_gpus());
-  if (way.empty()) way = "1 GPU ";
-  std::string out = fmt::format("{} {} x {}", name_of(d.role), instances, way.substr(0, way.size() - 1));
+  return way.empty() ? "1 GPU" : way.substr(0, way.size() - 1);
+}
+
+namespace {
+/// But for what the pools of a deployment have alike.
+std::string pool_words(const PoolDesign& d, int instances) {
+  std::string out = fmt::format("{} {} x {}", name_of(d.role), instances, way_of(d));
   if (d.role != serving::Role::prefill) out += fmt::format(", batch {}", d.batch);
   if (d.role != serving::Role::decode) out += fmt::format(", {} tokens", d.tokens);
   if (d.overlap != serving::OverlapKind::none) out += fmt::format(", {}", name_of(d.overlap));

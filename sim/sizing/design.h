@@ -38,6 +38,8 @@ struct Deployment {
   double power() const { return gpus() * node->node.gpu.power.v; }
 };
 
+/// "TP2 DP2 EP4"; "1 GPU"
+std::string way_of(const PoolDesign& design);
 /// "decode 2 x EP32 (DP32), batch 128"
 std::string text_of(const PoolDesign& design, int instances);
 std::string text_of(const Deployment& deployment);

@@ -13,6 +13,7 @@ struct Economics {
   double cost_per_million_output = 0;  // of the other to answers; 0 likewise
   double tokens_per_gpu = 0;           // a second, prompts and answers
   double tokens_per_user = 0;          // a second, by the median time of a token
+  double tokens_per_day() const { return tokens_per_gpu * gpus * 86400; }
 };
 /// Over all GPUs that are paid for, whole nodes.  Of what was simulated, by its run's own metrics, which are over the
 /// GPUs that serve; else of the planned load in closed form.

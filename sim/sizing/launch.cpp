@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "forward/asked_precision.h"
 #include "forward/engine.h"
 #include "serving/deployment/section.h"
+#include "sizing/places.h"
 
 namespace moesim::sizing {
 namespace {
@@ -17,6 +19,17 @@ struct Pool {
   const Plan& plan;
   const Deployment& deployment;
   const PoolDesign& design;
+  int first = 0;  // GPU of the node that an instance begins with
+  /// Whether others may lie beside it on its node.
+  bool shares() const { return design.gpus() < per_node(); }
+  /// "CUDA_VISIBLE_DEVICES=4,5,6,7 ", of instances that share a node.
+  std::string devices() const {
+    if (!shares()) return "";
+    std::string out = fmt::format("CUDA_VISIBLE_DEVICES={}", first);
+    for (int gpu = first + 1; gpu < first + design.gpus(); ++gpu) out += fmt::format(",{}", gpu);
+    return out + " ";
+  }
+  int port() const { return server_port(deployment.engine, first); }
   int per_node() const { return deployment.node->node.gpus; }
   int nodes() const { return std::max(1, design.gpus() / per_node()); }
   bool exchanges() const { return plan.model.moe && !design.experts_tensor && design.stage_gpus() > 1; }
@@ -24,6 +37,14 @@ struct Pool {
   bool apart() const { return design.role != Role::both; }
   std::string weights() const { return plan.model.hugging_face.empty() ? plan.model.name : plan.model.hugging_face; }
   std::string placement() const { return fmt::format("{}.placement.json", name_of(design.role)); }
+  /// Of the precision, what an engine makes of the release as it starts; the rest is said.
+  forward::AskedPrecision precision() const {
+    if (design.variant.precision.empty()) return {};
+    return read<forward::AskedPrecision>(Config::from_text(design.variant.precision, plan.file));
+  }
+  /// Whether linear layers are to be in FP8, and are not released so.
+  bool makes_fp8() const { return precision().linear == spec::Dtype::fp8 && plan.model.weights != spec::Dtype::fp8; }
+  bool fp8_cache() const { return precision().kv_cache == spec::Dtype::fp8; }
   std::string overlap_note() const {
     return design.overlap == OverlapKind::five_stage ? "# overlap: two micro-batches, as the engine cuts them\n" : "";
   }
@@ -43,10 +64,13 @@ std::string placement_text(const Pool& p, std::string_view format) {
       p.design.stage_gpus(), std::max(1, p.design.stage_gpus() / p.per_node()), p.design.slots, format, p.placement());
 }
 
+/// What is made or said once, before the instances of a pool are started.
+std::string sglang_before(const Pool& p) { return placement_text(p, "sglang") + p.overlap_note(); }
+
 /// Options: SGLang docs, server arguments, expert parallelism, PD disaggregation; issues 6017 and 7998 for large units.
 std::string sglang(const Pool& p) {
   const PoolDesign& d = p.design;
-  std::string out = placement_text(p, "sglang") + p.overlap_note();
+  std::string out;
   // The engine's buffers hold 128 tokens of a rank otherwise.
   if (p.exchanges() && d.role != Role::prefill && d.batch > 128)
     out += fmt::format("SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK={} ", d.batch);
@@ -68,6 +92,12 @@ std::string sglang(const Pool& p) {
   if (d.role != Role::decode) out += fmt::format(" --chunked-prefill-size {}", d.tokens * d.data);
   if (d.role == Role::decode) out += fmt::format(" --cuda-graph-max-bs {}", d.batch);
   if (const auto share = p.share()) out += fmt::format(" --mem-fraction-static {}", *share);
+  if (p.makes_fp8()) out += " --quantization fp8";
+  if (p.fp8_cache()) out += " --kv-cache-dtype fp8_e4m3";
+  if (p.shares()) {
+    out += fmt::format(" --base-gpu-id {} --port {} --nccl-port {}", p.first, p.port(), nccl_port(p.first));
+    if (d.role == Role::prefill) out += fmt::format(" --disaggregation-bootstrap-port {}", bootstrap_port(p.first));
+  }
   if (p.nodes() > 1) out += fmt::format(" --nnodes {} --node-rank $RANK --dist-init-addr $HEAD:5000", p.nodes());
   return out;
 }
@@ -92,16 +122,27 @@ std::string vllm_backend(const Pool& p) {
   return "";
 }
 
-/// Options: vLLM docs, engine arguments, expert parallel deployment, data parallel deployment, dual batch overlap
-/// (which is for data and expert parallelism, with DeepEP's exchanges).
+/// Overlap is for data and expert parallelism, with DeepEP's exchanges.
+bool vllm_overlaps(const Pool& p) {
+  return p.design.overlap != OverlapKind::none && p.exchanges() && p.design.data > 1 &&
+         vllm_backend(p).starts_with("deepep");
+}
+
+std::string vllm_before(const Pool& p) {
+  std::string out = vllm_overlaps(p) ? p.overlap_note() : "";
+  if (p.design.overlap != OverlapKind::none && !vllm_overlaps(p))
+    out += "# overlap: the engine has it for data parallelism with DeepEP's exchanges alone, which these are not\n";
+  if (p.exchanges()) out += "# which experts where: the engine plans it as it serves, it takes no file\n";
+  return out;
+}
+
+/// Options: vLLM docs, engine arguments, expert parallel deployment, data parallel deployment, dual batch overlap,
+/// online quantization, NixlConnector.
 std::string vllm(const Pool& p) {
   const PoolDesign& d = p.design;
   const std::string backend = p.exchanges() && d.data > 1 ? vllm_backend(p) : "";
-  const bool overlaps = d.overlap != OverlapKind::none && backend.starts_with("deepep");
-  std::string out = overlaps ? p.overlap_note() : "";
-  if (d.overlap != OverlapKind::none && !overlaps)
-    out += "# overlap: the engine has it for data parallelism with DeepEP's exchanges alone, which these are not\n";
-  if (p.exchanges()) out += "# which experts where: the engine plans it as it serves, it takes no file\n";
+  std::string out = p.devices();
+  if (p.shares() && p.apart()) out += fmt::format("VLLM_NIXL_SIDE_CHANNEL_PORT={} ", side_channel_port(p.first));
   out += fmt::format("vllm serve {} --tensor-parallel-size {}", p.weights(), d.tensor);
   if (d.pipeline > 1) out += fmt::format(" --pipeline-parallel-size {}", d.pipeline);
   if (d.data > 1) out += fmt::format(" --data-parallel-size {}", d.data);
@@ -110,11 +151,15 @@ std::string vllm(const Pool& p) {
     if (!backend.empty()) out += fmt::format(" --all2all-backend {}", backend);
     out += fmt::format(" --enable-eplb --eplb-config '{{\"num_redundant_experts\": {}}}'", p.copies());
   }
-  if (overlaps) out += " --enable-dbo";
+  if (vllm_overlaps(p)) out += " --enable-dbo";
   if (p.apart())
     out += fmt::format(" --kv-transfer-config '{{\"kv_connector\": \"NixlConnector\", \"kv_role\": \"kv_both\"}}'");
   out += fmt::format(" --max-num-seqs {} --max-num-batched-tokens {}", d.batch, d.tokens);
   if (const auto share = p.share()) out += fmt::format(" --gpu-memory-utilization {}", *share);
+  if (p.makes_fp8()) out += " --quantization fp8_per_block";
+  if (p.fp8_cache()) out += " --kv-cache-dtype fp8";
+  if (p.shares()) out += fmt::format(" --port {}", p.port());
+  if (p.shares() && d.data > 1) out += fmt::format(" --data-parallel-rpc-port {}", rpc_port(p.first));
   if (p.nodes() == 1) return out;
   if (d.pipeline > 1) return out + " --distributed-executor-backend ray  # started on all of these nodes before";
   const int local = p.per_node() / d.tensor;
@@ -126,11 +171,10 @@ std::string vllm(const Pool& p) {
 }
 
 /// Options: TensorRT-LLM docs, trtllm-serve, wide expert parallelism, disaggregated serving.
-std::string trtllm(const Pool& p) {
+std::string trtllm_before(const Pool& p) {
   const PoolDesign& d = p.design;
-  const std::string file = fmt::format("{}.yaml", name_of(d.role));
   std::string out = placement_text(p, "tensorrt-llm");
-  out += fmt::format("cat > {} <<END\nenable_attention_dp: {}\n", file, d.data > 1);
+  out += fmt::format("cat > {}.yaml <<END\nenable_attention_dp: {}\n", name_of(d.role), d.data > 1);
   if (d.data > 1 && d.tensor > 1)
     out += fmt::format("# {} GPUs that share each rank's attention: no option, attention is on each GPU\n", d.tensor);
   if (d.overlap != OverlapKind::none) out += "# no option for two micro-batches that hide each other's exchanges\n";
@@ -141,69 +185,71 @@ std::string trtllm(const Pool& p) {
                        int(4 * p.plan.load.input + 1023) / 1024 * 1024);
     if (d.role == Role::prefill) out += "disable_overlap_scheduler: true\n";
   }
-  if (const auto share = p.share()) out += fmt::format("kv_cache_config: {{free_gpu_memory_fraction: {}}}\n", *share);
+  std::string cache;
+  if (const auto share = p.share()) cache += fmt::format("free_gpu_memory_fraction: {}", *share);
+  if (p.fp8_cache()) cache += fmt::format("{}dtype: fp8", cache.empty() ? "" : ", ");
+  if (!cache.empty()) out += fmt::format("kv_cache_config: {{{}}}\n", cache);
   if (d.role != Role::prefill)
     out += fmt::format("cuda_graph_config: {{max_batch_size: {}, enable_padding: true}}\n", d.batch);
-  out += "END\n";
+  return out + "END\n";
+}
+
+std::string trtllm(const Pool& p) {
+  const PoolDesign& d = p.design;
+  std::string out = p.devices();
   if (p.nodes() > 1) out += fmt::format("mpirun -n {} trtllm-llmapi-launch ", d.gpus());
   out += fmt::format("trtllm-serve {} --tp_size {}", p.weights(), d.stage_gpus());
   if (d.pipeline > 1) out += fmt::format(" --pp_size {}", d.pipeline);
   if (p.exchanges()) out += fmt::format(" --ep_size {}", d.stage_gpus());
-  return out + fmt::format(" --max_batch_size {} --max_num_tokens {} --config {}", d.batch, d.tokens, file);
+  out += fmt::format(" --max_batch_size {} --max_num_tokens {} --config {}.yaml", d.batch, d.tokens, name_of(d.role));
+  return out + (p.shares() ? fmt::format(" --port {}", p.port()) : "");
 }
 
-/// What stands before pools that do one job each; Dynamo's workers take their engine's options.
-std::string front_text(const Deployment& d) {
+/// What an engine has no option for is a comment.
+std::string precision_note(const Pool& p) {
+  const std::string& asked = p.design.variant.precision;
+  if (asked.empty() || asked == "{}") return "";
+  const auto a = p.precision();
+  const bool trtllm = p.deployment.engine == "trtllm";
   std::string out;
-  if (d.pools.size() > 1 && d.engine == "sglang")
-    out +=
-        "# in front, with an address for each instance:\n"
-        "python -m sglang_router.launch_router --pd-disaggregation --prefill http://PREFILL:30000 --decode "
-        "http://DECODE:30000\n";
-  if (d.pools.size() > 1 && d.engine == "vllm")
-    out += "# in front: a proxy that sends prompts to prefill, and what it answers to decode\n";
-  if (d.pools.size() > 1 && d.engine == "trtllm")
-    out += fmt::format(
-        "cat > disagg.yaml <<END\nhostname: 0.0.0.0\nport: 8000\nbackend: pytorch\n"
-        "context_servers: {{num_instances: {}, urls: [\"PREFILL:8000\"]}}\n"
-        "generation_servers: {{num_instances: {}, urls: [\"DECODE:8000\"]}}\nEND\n"
-        "trtllm-serve disaggregated -c disagg.yaml\n",
-        d.instances[0], d.instances[1]);
-  const char* instead = d.engine == "sglang" ? "python -m sglang.launch_server"
-                        : d.engine == "vllm" ? "vllm serve"
-                                             : "";
-  if (*instead != 0)
-    out += fmt::format(
-        "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.{} {}in place of "
-        "{}\n",
-        d.engine, d.engine == "vllm" ? "--model " : "", instead);
-  else if (d.engine == "trtllm")
-    out +=
-        "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.trtllm --model-path "
-        "MODEL --extra-engine-args FILE --disaggregation-mode prefill|decode\n";
-  return out;
+  if (p.makes_fp8() && trtllm) out += "; linear: give weights that are quantised so, the engine makes none";
+  if (a.linear && !p.makes_fp8() && *a.linear != p.plan.model.weights)
+    out += "; linear: give weights that are released so";
+  if (a.experts || a.projections || a.expert_weights)
+    out += "; parts of the layers: give weights that are quantised so";
+  if (a.attention || a.dispatch) out += "; attention core and dispatch: no option, the engine chooses";
+  return out.empty() ? "" : fmt::format("# precision {}{}\n", asked, out);
 }
+
+struct EngineCommands {
+  std::string_view name;
+  std::string (*before)(const Pool&);
+  std::string (*command)(const Pool&);
+};
+constexpr EngineCommands kEngines[] = {
+    {"sglang", sglang_before, sglang}, {"vllm", vllm_before, vllm}, {"trtllm", trtllm_before, trtllm}};
 }  // namespace
 
 std::string launch_text(const Plan& plan, const Deployment& deployment) {
+  const auto* engine = std::ranges::find(kEngines, deployment.engine, &EngineCommands::name);
+  if (engine == std::end(kEngines)) return "# no commands are known of engine " + deployment.engine + "\n";
   std::string out;
   for (std::size_t i = 0; i < deployment.pools.size(); ++i) {
-    const Pool p{plan, deployment, deployment.pools[i]};
+    Pool p{plan, deployment, deployment.pools[i]};
     out += fmt::format("# {} of these, on {} GPUs each{}\n", deployment.instances[i], p.design.gpus(),
                        p.nodes() > 1 ? fmt::format(" ({} nodes: once a node)", p.nodes()) : "");
-    const std::string command = deployment.engine == "vllm"     ? vllm(p)
-                                : deployment.engine == "trtllm" ? trtllm(p)
-                                : deployment.engine == "sglang"
-                                    ? sglang(p)
-                                    : "# no commands are known of engine " + deployment.engine;
-    out += command + "\n";
+    out += engine->before(p);
+    for (const Place& place : places_of(deployment, i)) {
+      p.first = place.first;
+      if (p.shares()) out += fmt::format("# on node {}:\n", node_list(place.nodes));
+      out += engine->command(p) + "\n";
+    }
+    out += precision_note(p);
   }
   out += front_text(deployment);
   if (plan.section.candidates.pairs > 0)
     out += "# a bound on the query-key pairs of a step: no engine here has an option for it\n";
-  const Variant& variant = deployment.pools.back().variant;
-  if (!variant.drafts.empty()) out += "# drafts: add the engine's own options for them\n";
-  if (!variant.precision.empty()) out += fmt::format("# precision {}: of weights released so\n", variant.precision);
+  if (!deployment.pools.back().variant.drafts.empty()) out += "# drafts: add the engine's own options for them\n";
   return out;
 }
 }  // namespace moesim::sizing

@@ -73,8 +73,8 @@ std::vector<NodeLoss> node_losses(const Plan& plan, const Entry& answer) {
   base.unfolded = true;
   base.faults = fmt::format("[{{kind: node, at: {}, pool: {}, instance: 0}}]", to_text(base.warmup),
                             name_of(d.pools.back().role));
-  if (!whole) return {{"a node lost, its instance goes on without", base}};
-  std::vector<NodeLoss> out{{"a node lost, no spare", base}, {"", base}};
+  if (!whole) return {{CheckKind::node_loss, "a node lost, its instance goes on without", base}};
+  std::vector<NodeLoss> out{{CheckKind::node_loss, "a node lost, no spare", base}, {CheckKind::spare, "", base}};
   if (!gone.empty()) {
     out[0].served = false;
     out[0].outage =

@@ -9,6 +9,7 @@ namespace moesim::sizing {
 
 /// A question about a lost node.
 struct NodeLoss {
+  CheckKind kind = CheckKind::node_loss;
   std::string what;      // "a node lost, no spare"
   Trial trial{};         // to be simulated with all instances
   std::string outage{};  // what stands beside the figures; of what need not be simulated all that is to be said

@@ -6,59 +6,16 @@
 
 #include "core/paths.h"
 #include "core/yaml_line.h"
-#include "forward/engine.h"
 #include "runs/other_verb.h"
 #include "serving/deployment/section.h"
-#include "sizing/instance_shapes.h"
+#include "sizing/design.h"
+#include "sizing/plan_checks.h"
 #include "sizing/shared_sections.h"
 #include "sizing/variants.h"
 #include "spec/catalogue.h"
 
 namespace moesim::sizing {
 namespace {
-void at_least_one(const Config& at, std::string_view key, const std::vector<int>& values, int least) {
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (values[i] < least)
-      at.fail_below(fmt::format("{}[{}]", key, i), fmt::format("must be at least {}, got {}", least, values[i]));
-}
-
-void check_ratios(const Config& at, const Candidates& c) {
-  if (c.ratios.empty()) return;
-  if (std::ranges::find(c.layouts, Layout::disaggregated) == c.layouts.end())
-    at.at("ratios").fail("has no effect: layouts leave disaggregated out");
-  for (std::size_t i = 0; i < c.ratios.size(); ++i)
-    for (const auto& [key, gpus] : {std::pair("prefill", c.ratios[i].prefill), {"decode", c.ratios[i].decode}})
-      if (gpus < 1 || gpus > 10'000)
-        at.fail_below(fmt::format("ratios[{}].{}", i, key), fmt::format("expected 1 to 10000, got {}", gpus));
-}
-
-void check_candidates(const Config& at, const Candidates& c, const spec::Model& model) {
-  if (c.nodes.empty()) at.fail_below("nodes", "expected at least one kind of node");
-  if (c.engines.empty()) at.fail_below("engines", "expected at least one engine");
-  if (at.has("engines"))
-    for (const Config& engine : at.at("engines").items()) (void)forward::read_engine(engine);
-  if (c.layouts.empty()) at.fail_below("layouts", "expected aggregated, disaggregated or both");
-  at_least_one(at, "tensor", c.tensor, 1);
-  at_least_one(at, "data", c.data, 1);
-  at_least_one(at, "pipeline", c.pipeline, 1);
-  at_least_one(at, "expert", c.expert, 1);
-  at_least_one(at, "batch", c.batch, 1);
-  at_least_one(at, "tokens", c.tokens, 1);
-  at_least_one(at, "redundant", c.redundant, 0);
-  check_ratios(at, c);
-  using serving::OverlapKind;
-  for (std::size_t i = 0; i < c.overlap.size(); ++i)
-    if (c.overlap[i] == OverlapKind::shared_expert || c.overlap[i] == OverlapKind::single_batch)
-      at.fail_below(fmt::format("overlap[{}]", i),
-                    fmt::format("{} is not tried: expected none, two_batch (prompts) or five_stage (answers)",
-                                name_of(c.overlap[i])));
-  if (!(c.pairs >= 0)) at.fail_below("pairs", fmt::format("must not be negative, got {}", c.pairs));
-  for (std::size_t i = 0; i < c.tensor.size(); ++i)
-    if (model.attention.heads % c.tensor[i] != 0)
-      at.fail_below(fmt::format("tensor[{}]", i), fmt::format("must divide the {} attention heads of {}, got {}",
-                                                              model.attention.heads, model.name, c.tensor[i]));
-}
-
 void check_search(const Config& at, const SearchSection& s) {
   if (!(s.margin >= 0)) at.fail_below("margin", fmt::format("must not be negative, got {}", s.margin));
   if (s.keep < 1) at.fail_below("keep", fmt::format("must be at least 1, got {}", s.keep));
@@ -87,64 +44,21 @@ void check_targets(const Config& at, const Targets& t) {
   if (t.gpus && *t.gpus < 1) at.fail_below("gpus", fmt::format("must be at least 1, got {}", *t.gpus));
 }
 
-/// What would make every pool of a kind of node illegal is said where it stands.
-void check_nodes(const Config& at, const std::vector<PricedNode>& nodes, const std::vector<int>& tensor) {
-  int most = 0;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    most = std::max(most, nodes[i].node.gpus);
-    const std::string cluster =
-        fmt::format("{{node: {}, nodes: 1, fabric: {}}}", nodes[i].text, nodes[i].choice.fabric);
-    try {
-      (void)spec::read_cluster(Config::from_text(cluster, at.file()));
-    } catch (const ConfigError& e) {
-      // its place is in a cluster that nobody wrote
-      const std::string& problem = e.problem();
-      const std::size_t from = problem.find("fabric: ");
-      at.fail_below(fmt::format("nodes[{}].fabric", i), from == std::string::npos ? problem : problem.substr(from + 8));
-    }
+/// Checks that this plan's answer cannot be given.
+void check_required(const Config& at, const Plan& plan) {
+  const std::vector<CheckKind>& required = plan.section.confirm.required;
+  for (std::size_t i = 0; i < required.size(); ++i) {
+    const bool experts = required[i] == CheckKind::uneven_experts || required[i] == CheckKind::drift;
+    const std::string key = fmt::format("required[{}]", i);
+    if (experts && !plan.model.moe)
+      at.fail_below(key, fmt::format("has no effect: {} has no experts", plan.model.name));
+    if (required[i] == CheckKind::bursts && !has_gaps(plan))
+      at.fail_below(key, "has no effect: arrivals are not drawn from a rate");
+    if (required[i] == CheckKind::seeds && plan.section.search.seeds < 2)
+      at.fail_below(key, "has no effect with search.seeds 1");
+    for (std::size_t k = 0; k < i; ++k)
+      if (required[k] == required[i]) at.fail_below(key, fmt::format("is the same as required[{}]", k));
   }
-  for (std::size_t i = 0; i < tensor.size(); ++i)
-    if (tensor[i] > most)
-      at.fail_below(fmt::format("tensor[{}]", i), fmt::format("no node has as many GPUs: {} at most", most));
-}
-
-/// A copy of every expert on every GPU is all that redundancy can be.
-void check_redundant(const Config& at, const Candidates& c, const spec::Model& model,
-                     const std::vector<PricedNode>& nodes) {
-  if (!model.moe) return;
-  double gpus = 1;
-  for (const PricedNode& n : nodes) gpus = std::max(gpus, double(n.node.gpus) * n.choice.most);
-  for (std::size_t i = 0; i < c.redundant.size(); ++i)
-    if (const double most = (gpus - 1) * model.moe->experts; c.redundant[i] > most)
-      at.fail_below(fmt::format("redundant[{}]", i),
-                    fmt::format("every one of {} experts on each of {} GPUs is {} beyond one an expert, got {}",
-                                model.moe->experts, gpus, most, c.redundant[i]));
-}
-
-/// Degrees that no instance of this model on any of these nodes can have, whatever the others.
-void check_degrees(const Config& at, const Plan& plan) {
-  const Candidates& c = plan.section.candidates;
-  for (std::size_t i = 0; i < c.pipeline.size(); ++i)
-    if (c.pipeline[i] > plan.model.layers)
-      at.fail_below(fmt::format("pipeline[{}]", i),
-                    fmt::format("{} has {} layers, got {} stages", plan.model.name, plan.model.layers, c.pipeline[i]));
-  // "": some instance has them
-  const auto obstacle = [&](std::optional<int> data, std::optional<int> expert) {
-    std::string out = "no instance of the other degrees asked has it";
-    for (const PricedNode& node : plan.nodes)
-      for (const InstanceShape& s : instance_shapes(plan, node)) {
-        if ((data && s.data != *data) || (expert && s.expert != *expert)) continue;
-        if (s.obstacle.empty()) return std::string();
-        out = s.obstacle;
-      }
-    return out;
-  };
-  for (std::size_t i = 0; i < c.data.size(); ++i)
-    if (const std::string why = obstacle(c.data[i], {}); !why.empty())
-      at.fail_below(fmt::format("data[{}]", i), fmt::format("{}: {}", c.data[i], why));
-  for (std::size_t i = 0; i < c.expert.size(); ++i)
-    if (const std::string why = obstacle({}, c.expert[i]); !why.empty())
-      at.fail_below(fmt::format("expert[{}]", i), fmt::format("{}: {}", c.expert[i], why));
 }
 
 /// A load of fewer tokens a day than must be served grows to as many.  Clients ask as fast as they are answered: of
@@ -159,6 +73,7 @@ void raise_load(const Config& size, Plan& plan) {
     size.fail_below("targets.tokens_per_day", fmt::format("is {:.3g} times the {:.3g} of the workload: give it a rate "
                                                           "of that order",
                                                           load.raised, has));
+  load.tokens_per_day = target;
   target = 0;  // the load has them
   plan.section.growth *= load.raised;
   load.rate *= load.raised;
@@ -246,15 +161,17 @@ Plan read_plan(PlanHead head) {
   check_targets(size.at("targets"), plan.section.targets);
   check_search(size.at_or_empty("search"), plan.section.search);
   const Config candidates = size.at("candidates");
-  check_candidates(candidates, plan.section.candidates, plan.model);
-  if (candidates.has("kv")) (void)read<serving::KvSection>(candidates.at("kv"));
+  check_candidates(candidates, plan);
+  if (candidates.has("kv"))
+    if (const double share = read<serving::KvSection>(candidates.at("kv")).memory_share.value_or(1);
+        !(share > 0 && share <= 1))
+      candidates.at("kv").fail_below("memory_share", fmt::format("expected above 0 and at most 1, got {}", share));
   for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
-  check_nodes(candidates, plan.nodes, plan.section.candidates.tensor);
+  check_built(size, plan);
   check_shared_sections(plan, plan.nodes);
   check_different_nodes(candidates, plan.nodes);
-  check_redundant(candidates, plan.section.candidates, plan.model, plan.nodes);
-  check_degrees(candidates, plan);
   read_texts(plan);
+  check_required(size.at_or_empty("confirm"), plan);
   plan.load = read_load(size, plan);
   raise_load(size, plan);
   return plan;

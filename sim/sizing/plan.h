@@ -148,18 +148,41 @@ struct SearchSection {
   Time longest() const { return most.value_or(600_s); }
 };
 
+/// What an answer is tried again under.
+enum class CheckKind { seeds, node_loss, spare, bursts, uneven_experts, drift };
+constexpr auto enum_names(CheckKind) {
+  return std::to_array<std::pair<std::string_view, CheckKind>>({{"seeds", CheckKind::seeds},
+                                                                {"node_loss", CheckKind::node_loss},
+                                                                {"spare", CheckKind::spare},
+                                                                {"bursts", CheckKind::bursts},
+                                                                {"uneven_experts", CheckKind::uneven_experts},
+                                                                {"drift", CheckKind::drift}});
+}
+
+struct ConfirmSection {
+  std::vector<CheckKind> required;
+  static void fields(auto& f, auto& p) {
+    f("required", p.required,
+      "checks that the answer must hold in as well, else the exit code is 1: seeds (the other ones), node_loss (no "
+      "spare), spare (a node lost, a spare in its place), bursts, uneven_experts, drift (experts placed on loads that "
+      "have moved since)");
+  }
+};
+
 struct SizeSection {
   Config workload;
   double growth = 1;
   Targets targets;
   Candidates candidates;
   SearchSection search;
+  ConfirmSection confirm;
   static void fields(auto& f, auto& p) {
     f.required("workload", p.workload, "the load, as serving.workload (moesim list workload)");
     f("growth", p.growth, "multiplies the load: its rate, or its clients");
     f.required("targets", p.targets, "what must hold");
     f.required("candidates", p.candidates, "what may be bought, and how it may be used; left out: what engines allow");
     f("search", p.search, "how far the search goes");
+    f("confirm", p.confirm, "what the answer is tried under that must hold too");
   }
 };
 
@@ -186,6 +209,7 @@ struct Load {
   double turns = 1, pauses = 0;                 // of a conversation, mean: its requests, and s between them in all
   std::int64_t longest_input = 0, longest = 0;  // tokens of the longest prompt, and of the longest with its answer
   double raised = 1;                            // times what the workload draws, by the target tokens_per_day
+  double tokens_per_day = 0;                    // that target, of an open load
   double beyond = 0;  // share of the requests that are longer than the model's context; all else here is of the others
 };
 // assumed: fewer requests say nothing of a percentile

@@ -52,6 +52,11 @@ const Entry* equal_of(const Plan& plan, const Entry& entry, const std::vector<En
 /// Whether simulating it can pay: targets on size hold at its bound, it is not beyond the cheapest, and nothing that is
 /// known says what would come of it.
 bool worth(const Plan& plan, Entry& entry, const std::vector<Entry*>& all, double cheapest, double trust) {
+  if (!entry.beyond.empty()) {
+    entry.fell = Fell::size;
+    entry.reason = entry.beyond;
+    return false;
+  }
   const Deployment least = smallest_of(entry);
   if (const auto sizes = standings_of_size(plan.section.targets, least); !all_met(sizes)) {
     entry.fell = Fell::size;

@@ -7,6 +7,8 @@
 #include <tuple>
 
 #include "runs/parallel.h"
+#include "sizing/capacity.h"
+#include "sizing/load_race.h"
 #include "sizing/ratio.h"
 
 namespace moesim::sizing {
@@ -18,12 +20,20 @@ bool same_cost(const Search& s, std::size_t a, std::size_t b) {
   return std::abs(cost(s, a) - cost(s, b)) <= 1e-9 * cost(s, a);
 }
 
-/// The cheapest, as many as are shown; the plan's own seed says which of equals come first.
+/// The load that it was found to carry, times the plan's.
+double found(const Search& s, std::size_t entry) {
+  return s.entries[entry].carried ? s.entries[entry].carried->load : 0;
+}
+
+/// The cheapest, as many as are shown; of equals those that carry most load, as far as it is known, then by the plan's
+/// own seed.
 std::vector<std::size_t> contenders(const Search& s) {
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < s.entries.size(); ++i)
     if (holds(s.entries[i])) all.push_back(i);
-  std::ranges::stable_sort(all, {}, [&](std::size_t i) { return std::pair(cost(s, i), -s.entries[i].headroom); });
+  std::ranges::stable_sort(all, {}, [&](std::size_t i) {
+    return std::tuple(cost(s, i), -load_carried(s, s.entries[i]), -s.entries[i].headroom, -found(s, i));
+  });
   all.resize(std::min(all.size(), kRanked));
   return all;
 }
@@ -44,12 +54,26 @@ Tried with_seed(Plan plan, const Entry& e, std::size_t further) {
 bool misses(double headroom) { return headroom < -1e-12; }
 int missed_by(const Ranked& r) { return int(std::ranges::count_if(r.headrooms, misses)); }
 
-/// On a window twice as long as the shortest, unless its verdict is of one; where it misses them there, with more
-/// instances.
+/// On a window twice as long as the shortest, unless its verdict is of one, with as many instances as its nodes hold;
+/// where it misses the targets there, with more.
 void settle(const Plan& plan, Entry& e) {
-  e.settled = true;
-  if (e.stretch > 1) return;
-  const Terms terms{.end_to_end = end_to_end(plan, e), .stretch = 2 * e.stretch};
+  const std::vector<int> all = filled(e);
+  const bool same = all == e.deployment.instances;
+  const bool stands = e.settled || e.stretch > 1;
+  const Terms terms{.end_to_end = end_to_end(plan, e), .stretch = std::max(2.0, e.stretch)};
+  e.settled = e.whole = true;
+  if (!same) {
+    Deployment d = e.deployment;
+    d.instances = all;
+    const Verdict v = judge(plan, d, terms);
+    e.trials += v.trials;
+    if (v.met) {
+      e.reason = fmt::format("{}; fewer would do on the same nodes", text_of(*tightest(v.standings)));
+      e.deployment = std::move(d);
+      return take(e, v);
+    }
+  }
+  if (stands) return;
   const Verdict v = judge(plan, e.deployment, terms);
   e.trials += v.trials;
   if (!v.met) {
@@ -71,7 +95,7 @@ bool settle(const Plan& plan, Search& s, int jobs, const std::vector<std::functi
   for (;;) {
     std::vector<Entry*> open;
     for (const std::size_t i : contenders(s))
-      if (!s.entries[i].settled) open.push_back(&s.entries[i]);
+      if (!s.entries[i].settled || !s.entries[i].whole) open.push_back(&s.entries[i]);
     if (open.empty() && others.empty()) break;
     runs::run_all("longer windows", open.size() + others.size(), jobs, [&](std::size_t k) {
       if (k < open.size()) return settle(plan, *open[k]);
@@ -88,6 +112,7 @@ int seeds_missed(const Search& s) { return s.ranking.empty() ? 0 : missed_by(s.r
 bool is_tie(const Ranked& better, const Ranked& worse, bool same_cost, double missed) {
   if (better.headrooms.size() < 2) return false;
   if (!same_cost) return better.headroom.mean < better.headroom.half_width || missed - 1 < worse.headroom.half_width;
+  if (better.load != worse.load) return !clearly_more(better.load, worse.load);
   std::vector<double> differences;
   for (std::size_t k = 0; k < better.headrooms.size(); ++k)
     differences.push_back(better.headrooms[k] - worse.headrooms[k]);
@@ -113,6 +138,9 @@ void fall(const Plan& plan, Search& s, const Ranked& first, const Tried& worst) 
   e.missed.push_back({e.deployment.instances, seeds_text(first), 1 - std::min(0.0, first.headroom.mean)});
   e.reason = "seeds: it misses " + seeds_text(first);
   Entry more = e;
+  more.whole = false;
+  more.carried.reset();
+  more.carries_least = more.carries_less = 0;
   if (e.unit.empty())
     ++more.deployment.instances[pool_at_fault(e.deployment, worst.tightest, worst.figures)];
   else
@@ -137,22 +165,39 @@ void choose_fallen(Search& s) {
   s.ranking = {*best};
 }
 
+/// Whether seeds can put it before the first: not what costs as much and is not known to carry as much load.
+bool may_lead(const Search& s, const std::vector<std::size_t>& all, std::size_t i) {
+  const std::size_t first = all.front();
+  return !same_cost(s, first, all[i]) || load_carried(s, s.entries[all[i]]) >= load_carried(s, s.entries[first]);
+}
+
 /// Why the first is first, of those that cost the same.
 std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
-  std::size_t equal = 0;
-  for (std::size_t i = 0; i < s.entries.size(); ++i)
-    equal += holds(s.entries[i]) && same_cost(s, ranked.front().entry, i);
+  const auto equal = std::ranges::count_if(s.entries, [&](const Entry& e) {
+    return holds(e) && same_cost(s, ranked.front().entry, std::size_t(&e - s.entries.data()));
+  });
   if (equal < 2 || ranked.size() < 2) return "";
   const Ranked &first = ranked[0], &second = ranked[1];
-  const std::string next =
-      fmt::format("next of {} that cost the same is {}", equal, text_of(s.entries[second.entry].deployment));
+  const Entry &a = s.entries[first.entry], &b = s.entries[second.entry];
+  const std::string next = fmt::format(
+      "next of {} that cost the same{} is {}", std::max(std::size_t(equal), s.tied),
+      s.raced < s.tied ? fmt::format(", {} of them tried with more load,", s.raced) : "", text_of(b.deployment));
+  const std::string load = load_text(b) == "-" ? "was not tried with more" : "carries " + load_text(b);
+  if (first.load != second.load && second.tie)
+    return fmt::format(
+        "none is known to carry clearly more than its {}; {}, which {}, and leaves {:.1f} % of its "
+        "tightest target, not {:.1f} %",
+        load_text(a), next, load, 100 * second.headroom.mean, 100 * first.headroom.mean);
+  if (first.load != second.load) return fmt::format("it carries most load, {}; {}, which {}", load_text(a), next, load);
   if (first.headrooms.size() > 1 && missed_by(first) < missed_by(second))
     return fmt::format("it {}; {}, which misses {}",
                        missed_by(first) == 0 ? fmt::format("meets the targets on all {} seeds", first.headrooms.size())
                                              : "misses " + seeds_text(first),
                        next, seeds_text(second));
-  std::string out = fmt::format("it leaves most of its tightest target, {:.1f} %; {}: {:.1f} %",
-                                100 * first.headroom.mean, next, 100 * second.headroom.mean);
+  std::string out =
+      fmt::format("it {}leaves most of its tightest target, {:.1f} %; {}: {:.1f} %",
+                  first.load > 0 ? fmt::format("carries as much load as any, {} to an eighth, and ", load_text(a)) : "",
+                  100 * first.headroom.mean, next, 100 * second.headroom.mean);
   if (first.fixed() && second.fixed())
     out += ", the same with every seed";
   else if (first.headrooms.size() > 1)
@@ -162,29 +207,41 @@ std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
 }  // namespace
 
 bool rank(const Plan& plan, Search& s, int jobs) {
+  race_on_load(plan, s, jobs);
+  settle(plan, s, jobs);
   const std::vector<std::size_t> all = contenders(s);
   if (all.empty()) {
     if (!s.fallen.empty()) choose_fallen(s);
     return true;
   }
   const std::size_t seeds = std::size_t(plan.section.search.seeds);
-  std::vector<std::vector<Tried>> tried(all.size(), std::vector<Tried>(seeds));
-  const std::size_t more = seeds - 1;
-  for (std::size_t i = 0; i < all.size(); ++i) tried[i][0] = with_seed(plan, s.entries[all[i]], 0);
-  runs::run_all("other seeds", all.size() * more, jobs, [&](std::size_t k) {
-    const std::size_t i = k / more, seed = 1 + k % more;
+  std::vector<std::vector<Tried>> tried(all.size());
+  std::vector<std::pair<std::size_t, std::size_t>> more;  // seeds after the plan's own
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    tried[i].resize(may_lead(s, all, i) ? seeds : 1);
+    tried[i][0] = with_seed(plan, s.entries[all[i]], 0);
+    for (std::size_t seed = 1; seed < tried[i].size(); ++seed) more.emplace_back(i, seed);
+  }
+  runs::run_all("other seeds", more.size(), jobs, [&](std::size_t k) {
+    const auto [i, seed] = more[k];
     tried[i][seed] = with_seed(plan, s.entries[all[i]], seed);
   });
   stop_if_interrupted();
-  s.trials += int(all.size() * more);
+  s.trials += int(more.size());
   std::vector<Ranked> ranked(all.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     ranked[i].entry = all[i];
-    for (const Tried& t : tried[i]) ranked[i].headrooms.push_back(1 - t.tightest.used());
+    for (const Tried& t : tried[i]) {
+      ranked[i].headrooms.push_back(1 - t.tightest.used());
+      ranked[i].tightest.push_back(text_of(t.tightest));
+    }
     ranked[i].headroom = runs::mean_of(ranked[i].headrooms);
+    ranked[i].load = load_carried(s, s.entries[all[i]]);
   }
   std::ranges::stable_sort(ranked, [&](const Ranked& a, const Ranked& b) {
-    return same_cost(s, a.entry, b.entry) ? a.headroom.mean > b.headroom.mean : cost(s, a.entry) < cost(s, b.entry);
+    if (!same_cost(s, a.entry, b.entry)) return cost(s, a.entry) < cost(s, b.entry);
+    return std::tuple(-a.load, -a.headroom.mean, -found(s, a.entry)) <
+           std::tuple(-b.load, -b.headroom.mean, -found(s, b.entry));
   });
   const Ranked& first = ranked.front();
   if (2 * missed_by(first) > int(seeds) && s.fallen.size() < kMostFallen) {
@@ -192,9 +249,13 @@ bool rank(const Plan& plan, Search& s, int jobs) {
     fall(plan, s, first, *std::ranges::max_element(of, {}, [](const Tried& t) { return t.tightest.used(); }));
     return false;
   }
-  for (std::size_t i = 1; i < ranked.size(); ++i)
-    ranked[i].tie = is_tie(ranked[i - 1], ranked[i], same_cost(s, ranked[i - 1].entry, ranked[i].entry),
-                           s.entries[ranked[i].entry].nearest_miss());
+  for (std::size_t i = 1; i < ranked.size(); ++i) {
+    const Ranked &before = ranked[i - 1], &one = ranked[i];
+    const bool same = same_cost(s, before.entry, one.entry);
+    // Of what was not tried with other seeds, since its load may be less, no order is known.
+    const bool open = same && one.headrooms.size() < seeds && !clearly_more(first.load, one.load);
+    ranked[i].tie = open || is_tie(before, one, same, s.entries[one.entry].nearest_miss());
+  }
   s.why = why_first(s, ranked);
   s.winner = ranked.front().entry;
   s.ranking = std::move(ranked);

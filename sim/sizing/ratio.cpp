@@ -11,6 +11,8 @@
 
 namespace moesim::sizing {
 namespace {
+constexpr std::int64_t kMostGpus = 1 << 20;  // of a cluster (spec/hardware.cpp)
+
 /// Simulates numbers of units once each.
 class TriedCount {
  public:
@@ -96,8 +98,15 @@ Entry in_ratio(Entry entry, const PoolRatio& ratio) {
   // a x GPUs of an instance of prompts : b x GPUs of one of answers = ratio
   const std::int64_t a = std::int64_t{ratio.prefill} * pools[1].gpus(),
                      b = std::int64_t{ratio.decode} * pools[0].gpus(), all = std::gcd(a, b);
+  const std::int64_t gpus = a / all * pools[0].gpus() + b / all * pools[1].gpus();
+  if (gpus > kMostGpus) {
+    entry.beyond =
+        fmt::format("nodes: in the ratio {} : {} these pools take {} GPUs at least", ratio.prefill, ratio.decode, gpus);
+    return entry;
+  }
   entry.unit = {int(a / all), int(b / all)};
-  entry.deployment.instances = units(entry, times_unit(entry));
+  // More than any cluster has need not be counted.
+  entry.deployment.instances = units(entry, std::min(times_unit(entry), int(kMostGpus / gpus)));
   entry.estimate = entry.deployment.cost_per_hour();
   return entry;
 }

@@ -115,6 +115,7 @@ Entry entry_of(const Plan& plan, const std::vector<const Proposal*>& pools) {
     out.deployment.pools.push_back(p->design);
     out.deployment.instances.push_back(instances);
     out.need.push_back(rate / p->steady.most);
+    out.within.push_back(rate / p->steady.rate);
     const Loaded l = loaded(plan, p->design, p->steady, rate, instances);
     out.loaded = {std::max(out.loaded.used, l.used), std::max(out.loaded.tpot, l.tpot)};
   }
@@ -203,6 +204,7 @@ Search search(const Plan& plan, int jobs, Shard shard) {
     ranked = rank(plan, s, jobs);
     if (!ranked) race(plan, part_of(s.entries, shard), jobs);
   }
+  mark_front(s.entries);
   for (const Entry& e : s.entries) s.trials += e.trials;
   if (!s.winner) return s;
   s.entries[*s.winner].fate = Fate::chosen;

@@ -43,15 +43,26 @@ struct Missed {
 /// Instances of a pool in such a miss, where no number of them helps.
 constexpr int kHowever = 1 << 30;
 
+/// How much load a deployment carries (capacity.h).
+struct Carried {
+  int step = 0;          // 16ths of the plan's load beyond it
+  double load = 0;       // times the plan's
+  bool or_more = false;  // more was not looked at
+  double missed_at = 0;  // times the plan's; of the least load beyond that was tried
+  std::string missed{};  // the tightest target there; "": nothing was missed
+};
+
 /// A deployment on its way through the search.
 struct Entry {
-  Deployment deployment;      // as last simulated, or as its closed form sizes it
-  std::vector<int> unit{};    // instances of each pool that come together; empty: each by itself
-  double estimate = 0;        // USD/h in closed form
-  std::vector<double> need;   // full instances of each pool in closed form, parts of them too
-  double bound = 0;           // USD/h below which it is not expected to come, by how closed forms missed so far
-  double ttft = 0, tpot = 0;  // s, in closed form, of full instances
-  Loaded loaded{};            // in closed form, under the plan's load
+  Deployment deployment;         // as last simulated, or as its closed form sizes it
+  std::vector<int> unit{};       // instances of each pool that come together; empty: each by itself
+  std::string beyond{};          // why no number of its instances may be had; "": some may
+  double estimate = 0;           // USD/h in closed form
+  std::vector<double> need;      // full instances of each pool in closed form, parts of them too
+  std::vector<double> within{};  // likewise, no fuller than the targets on latency let them be
+  double bound = 0;              // USD/h below which it is not expected to come, by how closed forms missed so far
+  double ttft = 0, tpot = 0;     // s, in closed form, of full instances
+  Loaded loaded{};               // in closed form, under the plan's load
   Fate fate = Fate::pruned;
   Fell fell = Fell::no;
   std::string reason;              // why it fell, or what binds it
@@ -60,8 +71,16 @@ struct Entry {
   Trial trial{};                   // that simulation's
   double stretch = 1;              // of its window over the shortest
   bool settled = false;            // its verdict stands on a window twice as long
+  bool whole = false;              // it has as many instances as its nodes hold, if those meet the targets
   int trials = 0;
-  double headroom = 0;  // 1 - the share used of the tightest target
+  double headroom = 0;                         // 1 - the share used of the tightest target
+  std::optional<Carried> carried{};            // where several cost as little
+  double carries_least = 0, carries_less = 0;  // times the plan's load: bounds, where that is all that is known of it
+  /// The share of a pool's instances that the load takes in closed form, of so many as the deployment has.
+  double fullness_of(std::size_t pool, const Deployment& d) const {
+    const std::vector<double>& asked = within.empty() ? need : within;
+    return asked.empty() ? 0 : asked[pool] / d.instances[pool];
+  }
   /// Share used of the tightest target, in the nearest miss with other instances; huge if there was none.
   double nearest_miss() const;
 };
@@ -69,7 +88,9 @@ struct Entry {
 /// One of the best few, under several seeds.
 struct Ranked {
   std::size_t entry = 0;
-  std::vector<double> headrooms{};  // by seed, the plan's own first
+  std::vector<double> headrooms{};      // by seed, the plan's own first
+  std::vector<std::string> tightest{};  // targets, likewise
+  double load = 0;                      // times the plan's, that it carries; 0: not known (load_race.h)
   runs::Mean headroom{};
   bool tie = false;  // with the one before: their order is no more than chance
   /// Whether seeds change nothing, as of a recorded load on a model whose steps draw nothing.
@@ -80,6 +101,7 @@ struct Ranked {
 
 /// A check of a deployment that was found: another seed, a node lost, another load.
 struct Check {
+  CheckKind kind = CheckKind::seeds;
   std::string what;
   bool met = false;
   std::string standing;
@@ -92,7 +114,9 @@ struct Search {
   std::vector<Ranked> ranking;  // the first three, by cost and headroom
   std::vector<Ranked> fallen;   // that miss the targets on most seeds
   std::optional<std::size_t> winner;
-  std::string why;  // it won, where others cost as much
+  std::string why;                  // it won, where others cost as much
+  double most_load = 0;             // times the plan's, that one of those carries which cost as little
+  std::size_t tied = 0, raced = 0;  // how many cost as little, and of how many it is known how much load they carry
   std::vector<Check> checks;
   int trials = 0;
 };
@@ -135,6 +159,8 @@ void mark_front(std::vector<Entry>& entries);
 /// cheapest: USD/h; an entry that costs more is given up.
 /// terms: what they are judged under, but for the end to end time, which is the entry's.
 bool minimise(const Plan& plan, Entry& entry, double cheapest = 1e300, const Terms& terms = {});
+/// As many instances of each pool as the nodes hold that its own need: they cost nothing.
+std::vector<int> filled(const Entry& entry);
 /// Whether one instance less of the pool, and no fewer of the other, is known to be too few.
 bool has_fewest(const Entry& entry, std::size_t pool);
 }  // namespace moesim::sizing

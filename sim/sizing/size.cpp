@@ -17,6 +17,7 @@
 #include "serving/run_serving.h"
 #include "sizing/answer.h"
 #include "sizing/economics.h"
+#include "sizing/facts.h"
 #include "sizing/launch.h"
 #include "sizing/pretraining/job_answer.h"
 #include "sizing/shared_trials.h"
@@ -248,10 +249,12 @@ int size(const SizeOptions& options) {
   if (const std::string beyond = beyond_text(plan); !beyond.empty()) say(beyond);
   Kept kept(options, plan);
   plan.book = &kept.book();
+  plan.book->forget_asked();
   SharedTrials shared;
   plan.shared = &shared;
   const Search found = kept.kept([&] { return search(plan, options.jobs, options.shard); });
-  if (options.shard.of > 1) return kept.finish_shard(options, found.trials);
+  const auto simulations = [&] { return int(plan.book->asked()); };
+  if (options.shard.of > 1) return kept.finish_shard(options, simulations());
   std::vector<Variation> variations;
   Answered answer;
   const std::function<void()> keep = [&] {
@@ -263,10 +266,12 @@ int size(const SizeOptions& options) {
   store(kept.results(), plan, found, variations);
   if (found.winner && kept.written()) write_targets(kept.results(), plan);
   if (found.winner) write_figures(kept.results(), plan, found.entries[*found.winner]);
-  kept.finish(answer.end.interrupted ? "interrupted" : "complete", found.trials, answer);
+  kept.finish(answer.end.interrupted ? "interrupted" : "complete", simulations(), answer);
   if (found.winner && !options.scenario.empty())
     write_file(options.scenario, winner_text(plan, found.entries[*found.winner]));
   print_answer(options, plan, found, variations);
-  return judged(plan, found.winner.has_value(), kept.results());
+  const std::vector<std::string> missed = required_missed(plan, found);
+  for (const std::string& line : missed) say("required and not held: " + line);
+  return judged(plan, found.winner.has_value() && missed.empty(), kept.results());
 }
 }  // namespace moesim::sizing

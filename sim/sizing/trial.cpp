@@ -110,6 +110,7 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   for (std::size_t i = 0; i < kLatencies.size(); ++i) out.latency[i] = value_at(r, kLatencies[i]);
   out.share = value_at(r, "goodput_share");
   out.finished = value_at(r, "requests_finished");
+  out.measured = value_at(r, "requests_measured");
   out.rejected = value_at(r, "requests_rejected") > 0 ? rejected_of_load(r, plan, trial) : 0;
   for (const PoolDesign& design : deployment.pools) {
     const std::string scope = fmt::format("pool:{}", name_of(design.role));
@@ -162,6 +163,7 @@ bool all_met(const std::vector<Standing>& all) { return std::ranges::all_of(all,
 std::string text_of(const Standing& s) {
   const bool time =
       s.target.find('_') != std::string::npos && !s.target.starts_with("requests") && s.target != "tokens_per_day";
+  if (s.at_least && s.limit == 1 && s.target == "served") return fmt::format("served {:.4g} %", 100 * s.value);
   // three digits would say that all are
   if (s.at_least && s.limit <= 1) return fmt::format("{} {:.4g} % of {:.4g} %", s.target, 100 * s.value, 100 * s.limit);
   const std::string unit = time ? "s" : s.target == "budget" ? "USD/h" : s.target == "power" ? "W" : "";

@@ -20,6 +20,7 @@ struct Figures {
   std::array<double, kLatencies.size()> latency{};  // s
   double share = 0;                                 // of requests within the per-request latencies
   double finished = 0, rejected = 0;  // requests; rejected: no longer than the model's context and the plan's longest
+  double measured = 0;                // requests that latencies are of
   std::vector<double> utilisation;    // of each pool
   KernelErrors kernels;
   std::string limiter{};  // "prefill: experts 41 %, decode: attention 38 %": the largest part of each pool's time
@@ -37,6 +38,8 @@ struct Standing {
   std::string target;
   double value = 0, limit = 0;
   bool at_least = false;  // the value must not be below
+  /// How far the value is from the target, of the target: 0.5 is half too much, or half too little.
+  double off() const { return at_least ? 1 - value / limit : value / limit - 1; }
   double used() const {
     if (!at_least) return value / limit;
     if (limit < 1) return (1 - value) / (1 - limit);
@@ -53,7 +56,7 @@ std::vector<Standing> standings_of_size(const Targets& targets, const Deployment
 /// The one that is used up most; "nothing" if there is none.
 const Standing* tightest(const std::vector<Standing>& all);
 bool all_met(const std::vector<Standing>& all);
-/// "ttft_p90 1.2 s of 2 s"
+/// "ttft_p90 1.2 s of 2 s"; "served 87.3 %", where nothing less than all will do
 std::string text_of(const Standing& standing);
 /// Requests that say enough of the percentiles that have a target: the share of requests beyond one is then known to
 /// 15 % (one standard deviation); of rarer ones than p98, to as much as 3,600 requests tell.

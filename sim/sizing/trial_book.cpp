@@ -17,10 +17,10 @@ namespace moesim::sizing {
 namespace {
 using Value = results::Results::Value;
 // Columns of the table `trial`: scenario, seed, latencies, share, finished, rejected, utilisation of two pools, errors
-// of kernels, limiter, piled_up, overloaded, gpus, tokens a GPU, three costs, warnings.
+// of kernels, limiter, piled_up, overloaded, gpus, tokens a GPU, three costs, warnings, requests measured.
 constexpr int kLatencyAt = 3, kShareAt = kLatencyAt + int(kLatencies.size()), kMostPools = 2,
               kKernelsAt = kShareAt + 3 + kMostPools, kLimiterAt = kKernelsAt + 4, kEconomyAt = kLimiterAt + 3,
-              kWarningsAt = kEconomyAt + 5;
+              kWarningsAt = kEconomyAt + 5, kMeasuredAt = kWarningsAt + 1;
 
 std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
   std::vector<Value> out{key.first, std::int64_t(key.second)};
@@ -35,6 +35,7 @@ std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
                               f.cost_per_million_input, f.cost_per_million_output})
     out.emplace_back(figure);
   out.emplace_back(f.warnings);
+  out.emplace_back(f.measured);
   return out;
 }
 
@@ -61,6 +62,7 @@ Figures figures_of(const results::Statement& row) {
   out.cost_per_million_input = row.real(kEconomyAt + 3);
   out.cost_per_million_output = row.real(kEconomyAt + 4);
   out.warnings = row.text(kWarningsAt);
+  out.measured = row.real(kMeasuredAt);
   return out;
 }
 
@@ -154,7 +156,7 @@ void read_trials(const std::string& file, const char* use, const results::RunIde
   if (!run.step()) refuse(file, use, "it holds no search for a plan's answer");
   check_same_search(file, use, run, search);
   results::Statement trials = db.prepare("SELECT * FROM trial ORDER BY rowid");
-  if (trials.columns() != kWarningsAt + 1) refuse(file, use, "its table of simulations has other columns");
+  if (trials.columns() != kMeasuredAt + 1) refuse(file, use, "its table of simulations has other columns");
   while (trials.step()) {
     const std::string scenario = trials.text(1);
     const auto seed = std::uint64_t(trials.integer(2));
@@ -175,13 +177,26 @@ void read_trials(const std::string& file, const char* use, const results::RunIde
 std::optional<Figures> TrialBook::find(const std::string& scenario, std::uint64_t seed) const {
   const std::lock_guard lock(mutex_);
   const auto at = figures_.find({scenario, seed});
-  return at == figures_.end() ? std::nullopt : std::optional(at->second);
+  if (at == figures_.end()) return std::nullopt;
+  asked_.insert(at->first);
+  return at->second;
 }
 
 void TrialBook::add(const std::string& scenario, std::uint64_t seed, const Figures& figures) {
   const std::lock_guard lock(mutex_);
   const auto [at, fresh] = figures_.try_emplace({scenario, seed}, figures);
+  asked_.insert(at->first);
   if (fresh && results_ != nullptr) results_->add(results::Table::trial, row_of(at->first, figures));
+}
+
+std::size_t TrialBook::asked() const {
+  const std::lock_guard lock(mutex_);
+  return asked_.size();
+}
+
+void TrialBook::forget_asked() {
+  const std::lock_guard lock(mutex_);
+  asked_.clear();
 }
 
 std::optional<StepResult> TrialBook::find(const StepKey& key) const {

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,10 +39,15 @@ class TrialBook {
   void put_in_order(results::Results& results) const;
 
   std::size_t size() const;
+  /// Simulations of services that were looked up or added since forget_asked(): those that an answer rests on, whether
+  /// they were done now, before or by a shard.
+  std::size_t asked() const;
+  void forget_asked();
 
  private:
   mutable std::mutex mutex_;
   std::map<Key, Figures> figures_;
+  mutable std::set<Key> asked_;
   std::map<StepKey, StepResult> steps_;
   results::Results* results_ = nullptr;
 };

@@ -6,9 +6,10 @@
 #include <cmath>
 #include <exception>
 #include <future>
-#include <map>
 
 #include "runs/parallel.h"
+#include "sizing/capacity.h"
+#include "sizing/ratio.h"
 
 namespace moesim::sizing {
 namespace {
@@ -16,141 +17,81 @@ constexpr double kStep = 0.2;     // of load and lengths
 constexpr double kRelaxed = 1.5;  // times a target
 constexpr double kTight = 0.6;    // share of a target in use from which on relaxing it is looked at
 
+Variation variation_of(std::string what, const Deployment& d, bool met, std::string standing) {
+  return {std::move(what), met, d.gpus(), d.cost_per_hour(), std::move(standing), d.instances, {}};
+}
+
 /// relaxed: under other targets, so that what was not enough may be.
 Variation resized(const Plan& plan, Entry entry, std::string what, double load, double length, bool relaxed = false) {
   entry.fate = Fate::pruned;
   if (load < 1 || length < 1 || relaxed) entry.missed.clear();
-  for (double& need : entry.need) need *= load * length;
+  for (std::vector<double>* of : {&entry.need, &entry.within})
+    for (double& n : *of) n *= load * length;
   // More load takes about as many more instances.
   for (int& n : entry.deployment.instances) n = std::max({1, n, int(std::lround(n * load * length))});
   fit_to_limits(plan, entry);
-  Variation out{std::move(what)};
-  out.met = minimise(plan, entry, 1e300, {.load = load, .length = length});
-  out.gpus = entry.deployment.gpus();
-  out.cost_per_hour = entry.deployment.cost_per_hour();
-  out.standing = entry.reason;
-  if (out.met) out.standing = text_of(*tightest(standings(plan.section.targets, *entry.figures)));
-  return out;
+  const Terms terms{.load = load, .length = length};
+  if (!minimise(plan, entry, 1e300, terms)) return variation_of(std::move(what), entry.deployment, false, entry.reason);
+  // What the nodes hold beside those costs nothing.
+  if (std::vector<int> all = filled(entry); all != entry.deployment.instances) {
+    Deployment d = entry.deployment;
+    d.instances = std::move(all);
+    Terms more = terms;
+    more.end_to_end = end_to_end(plan, entry);
+    if (const Verdict v = judge(plan, d, more); v.met) {
+      entry.deployment = std::move(d);
+      take(entry, v);
+    }
+  }
+  return variation_of(std::move(what), entry.deployment, true,
+                      text_of(*tightest(standings(plan.section.targets, *entry.figures))));
 }
 
-constexpr int kSteps = 16;                               // of the plan's load: finer than chance is on such windows
-constexpr int kLeast = 1 - kSteps, kMost = 63 * kSteps;  // looked at
-
-/// The largest load that a deployment carries, all on the same random numbers.  The shortest window brackets it, since
-/// an overloaded service takes longest to simulate; a window four times as long decides, as verdicts do (verdict.cpp).
-class Capacity {
- public:
-  Capacity(const Plan& plan, const Entry& entry, const Deployment& d)
-      : plan_(plan), deployment_(d), end_(end_to_end(plan, entry)) {}
-
-  /// In steps from the plan's load; kLeast - 1: none.
-  int find() {
-    int low = 0, high = kSteps / 4;
-    bracket(low, high, kShort, kSteps / 4);
-    bisect(low, high, kShort, kSteps / 8);
-    return decide(low, high);
-  }
-  /// Of what carries `from` and with an instance more should carry more, to an eighth: `from` itself if no eighth more
-  /// shows.  Short windows say little here: what has more room takes longer to fill.
-  int find_beyond(int from) {
-    const int least = from + 2 * width(from);
-    if (least > kMost || !meets(least, kLong)) return from;
-    int low = least, high = std::min(low + 2 * width(low), kMost);
-    bracket(low, high, kLong, 2 * width(low));
-    bisect(low, high, kLong, 2 * width(low));
-    return low;
-  }
-  /// What is missed first beyond what was found: "; at 131 % it misses ttft_p90 3.53 s of 3.00 s"; "": nothing was.
-  std::string missed_beyond(int found) const {
-    const Seen* first = nullptr;
-    int at = 0;
-    for (const auto& [step_and_window, seen] : seen_) {
-      const int step = step_and_window.first;
-      if (step <= found || seen.met) continue;
-      if (first != nullptr && step > at) break;
-      first = &seen, at = step;  // the longest of its windows says most
-    }
-    return first == nullptr ? "" : fmt::format("; at {:.0f} % it misses {}", 100 * load_of(at), first->missed);
-  }
-  static double load_of(int step) { return step < kLeast ? 0 : 1 + double(step) / kSteps; }
-
- private:
-  static constexpr double kShort = 1, kLong = 4;                                // as verdicts are decided (verdict.cpp)
-  static int width(int step) { return std::max(1, (kSteps + step) / kSteps); }  // in which it is looked for
-
-  struct Seen {
-    bool met = false, far = false;  // far: it misses by so much that a longer window says the same
-    std::string missed{};           // the tightest target, where it misses it
-  };
-  /// What is known of this load on a window at least so long; null: nothing.
-  const Seen* known(int step, double stretch) const {
-    // Where the plan bounds it, a longer window is the same.
-    const auto at = seen_.lower_bound({step, trial_for(plan_, end_, stretch, load_of(step)).duration});
-    return at != seen_.end() && at->first.first == step ? &at->second : nullptr;
-  }
-  bool meets(int step, double stretch) {
-    if (step < kLeast || step > kMost) return step < kLeast;
-    if (const Seen* seen = known(step, stretch)) return seen->met;
-    const Verdict v = judge_once(plan_, deployment_, {.end_to_end = end_, .load = load_of(step), .stretch = stretch});
-    seen_[{step, v.trial.duration}] = {v.met, v.used() > kFar || v.figures.piled_up > 0,
-                                       v.met ? "" : text_of(*tightest(v.standings))};
-    return v.met;
-  }
-  /// Whether a longer window would say the same of a load that is not carried.
-  bool is_decided(int step) const {
-    const Seen* seen = known(step, kShort);
-    return step > kMost || known(step, kLong) != nullptr || (seen != nullptr && seen->far);
-  }
-
-  /// Farther each time, up from what meets or down from what does not, until one side meets and the other does not.
-  void bracket(int& low, int& high, double stretch, int by) {
-    if (meets(low, stretch)) {
-      for (; meets(high, stretch) && high < kMost; by *= 2) low = high, high = std::min(high + by, kMost);
-      if (high == kMost && meets(high, stretch)) low = kMost, ++high;
-      return;
-    }
-    for (; !meets(low, stretch); by *= 2) high = low, low = std::max(low - by, kLeast - 1);
-  }
-  void bisect(int& low, int& high, double stretch, int finest) {
-    while (high - low > finest) {
-      const int middle = low + (high - low) / 2;
-      (meets(middle, stretch) ? low : high) = middle;
-    }
-  }
-  /// On long windows, between a load that short ones meet and one that they do not.  The lower one first: short windows
-  /// say too much rather than too little.
-  int decide(int low, int high) {
-    if (!meets(low, kLong) || !is_decided(high)) bracket(low, high, kLong, width(low));
-    bisect(low, high, kLong, width(low));
-    return low;
-  }
-
-  const Plan& plan_;
-  const Deployment& deployment_;
-  double end_;
-  std::map<std::pair<int, Time>, Seen> seen_;
-};
-
+/// Where it is more than may be had, that is said first.
 Variation carries(const Plan& plan, const Deployment& d, std::string what, std::string standing) {
-  Variation out{std::move(what), true, d.gpus(), d.cost_per_hour(), std::move(standing)};
   const auto sizes = standings_of_size(plan.section.targets, d);
-  out.met = all_met(sizes);
-  if (!out.met) out.standing = text_of(*tightest(sizes)) + ", " + out.standing;
-  return out;
-}
-std::string carries_text(int step) {
-  return fmt::format("carries {:.0f} % of the load{}", 100 * Capacity::load_of(step), step >= kMost ? " or more" : "");
+  const bool met = all_met(sizes);
+  if (!met) standing = text_of(*tightest(sizes)) + ", " + standing;
+  return variation_of(std::move(what), d, met, std::move(standing));
 }
 
-/// With one more of a pool: more of them than may be had say so.
+/// What may come to the answer's pools at once: one of a pool, in the plan's ratio where it has one; of instances of
+/// less than a node, all that the next one holds.
+struct More {
+  std::string what;
+  Deployment deployment;
+  double times = 1;  // as many of the pool that grows least
+};
+More more_of(const Entry& winner, std::size_t pool) {
+  const Deployment& d = winner.deployment;
+  Entry more = winner;
+  if (!winner.unit.empty()) {
+    more.deployment.instances = units(winner, times_unit(winner) + 1);
+    return {fmt::format("{} more of prefill and {} of decode", winner.unit[0], winner.unit[1]), more.deployment};
+  }
+  ++more.deployment.instances[pool];
+  if (d.pools.size() == 1) more.deployment.instances = filled(more);
+  return {
+      fmt::format("{} more of {}", more.deployment.instances[pool] - d.instances[pool], name_of(d.pools[pool].role)),
+      more.deployment};
+}
+More more_of_each(const Entry& winner) {
+  More out{"1 more of each", winner.deployment};
+  out.times = 2;
+  for (int& n : out.deployment.instances) out.times = std::min(out.times, (n + 1.0) / n), ++n;
+  return out;
+}
+
 /// step: of the load that it carries as it is.
-Variation with_more(const Plan& plan, const Entry& winner, std::size_t pool, int step) {
-  Deployment d = winner.deployment;
-  ++d.instances[pool];
-  Capacity capacity(plan, winner, d);
-  const int from = std::max(step, 0), found = capacity.find_beyond(from);
-  return carries(plan, d, fmt::format("one more of {}", name_of(d.pools[pool].role)),
-                 found > from || from >= kMost ? carries_text(found) : "carries no more than as it is");
+Variation with_more(const Plan& plan, const Entry& winner, const More& more, int step) {
+  Capacity capacity(plan, winner, more.deployment);
+  const int from = std::max(step, 0), found = capacity.find_beyond(from, more.times);
+  if (found <= from && from < Capacity::kMost)
+    return carries(plan, more.deployment, more.what, "carries no more than as it is");
+  const Carried carried = carried_of(capacity, found);
+  Variation out = carries(plan, more.deployment, more.what, text_of(carried));
+  out.carried = carried;
+  return out;
 }
 }  // namespace
 
@@ -191,22 +132,24 @@ std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, con
   const std::vector<Task> changed = changed_plans(plan, winner);
   // How much load it carries takes longest, many simulations one after the other, and what an instance more carries is
   // looked for from there on: it begins first, and goes on with the pool that answers.
-  std::promise<int> carried;
-  const std::shared_future<int> step = carried.get_future().share();
+  std::promise<Carried> promise;
+  const std::shared_future<Carried> carried = promise.get_future().share();
   std::vector<Task> tasks{[&] {
-    Capacity capacity(plan, winner, winner.deployment);
     try {
-      carried.set_value(capacity.find());
+      Capacity capacity(plan, winner, winner.deployment);
+      promise.set_value(winner.carried ? *winner.carried : carried_of(capacity, capacity.find()));
     } catch (...) {
-      carried.set_exception(std::current_exception());
+      promise.set_exception(std::current_exception());
     }
-    return carries(plan, winner.deployment, std::string(kAsItIs),
-                   carries_text(step.get()) + capacity.missed_beyond(step.get()));
+    Variation out = carries(plan, winner.deployment, std::string(kAsItIs), text_of(carried.get()));
+    out.carried = carried.get();
+    return out;
   }};
-  const std::size_t besides = also ? 1 : 0, pools = winner.deployment.pools.size();
+  const std::size_t besides = also ? 1 : 0, pools = winner.unit.empty() ? winner.deployment.pools.size() : 1;
   tasks.insert(tasks.end(), changed.begin(), changed.end());
   for (std::size_t p = 0; p < pools; ++p)
-    tasks.push_back([&plan, &winner, step, p] { return with_more(plan, winner, p, step.get()); });
+    tasks.push_back(
+        [&plan, &winner, carried, p] { return with_more(plan, winner, more_of(winner, p), carried.get().step); });
   std::vector<Variation> out(tasks.size());
   runs::run_all("variations of the plan", tasks.size() - 1 + besides, jobs, [&](std::size_t k) {
     if (k > 0 && k <= besides) return also();
@@ -217,6 +160,20 @@ std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, con
   stop_if_interrupted();
   // Shown after what the plan could be.
   std::ranges::rotate(out.begin(), out.begin() + 1, out.end() - std::ptrdiff_t(pools));
+  // Where either pool alone is of no use, both bind.
+  if (pools == 2 && !out.end()[-1].carried && !out.end()[-2].carried)
+    out.push_back(with_more(plan, winner, more_of_each(winner), carried.get().step));
+  return out;
+}
+
+std::string change_text(const Deployment& from, const std::vector<int>& to) {
+  std::string out;
+  for (std::size_t p = 0; p < to.size(); ++p) {
+    if (to[p] == from.instances[p]) continue;
+    const std::string way = way_of(from.pools[p]);
+    out += fmt::format("{}{} {} x {} -> {} x {}", out.empty() ? "" : ", ", name_of(from.pools[p].role),
+                       from.instances[p], way, to[p], way);
+  }
   return out;
 }
 }  // namespace moesim::sizing

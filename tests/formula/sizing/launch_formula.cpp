@@ -53,9 +53,9 @@ TEST_F(Launch, StartsLargeUnitsOfSglangWithTheirPlacementAndARouter) {
       "--init-expert-location decode.placement.json --enable-two-batch-overlap --disaggregation-mode decode "
       "--max-running-requests 18432 --cuda-graph-max-bs 256 --mem-fraction-static 0.835 --nnodes 9 --node-rank $RANK "
       "--dist-init-addr $HEAD:5000\n"
-      "# in front, with an address for each instance:\n"
-      "python -m sglang_router.launch_router --pd-disaggregation --prefill http://PREFILL:30000 --decode "
-      "http://DECODE:30000\n"
+      "# in front, NODE0 the first node:\n"
+      "python -m sglang_router.launch_router --pd-disaggregation --prefill http://NODE0:30000 8998 --decode "
+      "http://NODE4:30000\n"
       "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.sglang in place of "
       "python -m sglang.launch_server\n");
 }
@@ -104,6 +104,48 @@ TEST_F(Launch, PlacesExpertsAsWasSimulatedWithoutCopiesToo) {
   EXPECT_NE(text("trtllm", {d}).find("load_balancer: both.placement.json"), std::string::npos);
   d.data = 1, d.tensor = 8, d.experts_tensor = true;
   EXPECT_EQ(text("vllm", {d}).find("eplb"), std::string::npos);
+}
+
+/// Two pools of one node: GPUs 0 to 3 and 4 to 7.
+TEST_F(Launch, TellsInstancesOfOneNodeApart) {
+  PoolDesign prefill = unit(Role::prefill, 4, OverlapKind::none), decode = unit(Role::decode, 4, OverlapKind::none);
+  prefill.slots = decode.slots = 256;
+  const std::string sglang = text("sglang", {prefill, decode});
+  for (const char* part :
+       {"# on node 0:\n", " --base-gpu-id 0 --port 30000 --nccl-port 30245 --disaggregation-bootstrap-port 8998\n",
+        " --base-gpu-id 4 --port 31000 --nccl-port 31245\n",
+        " --prefill http://NODE0:30000 8998 --decode http://NODE0:31000\n"})
+    EXPECT_NE(sglang.find(part), std::string::npos) << part << "\nin\n" << sglang;
+  const std::string vllm = text("vllm", {prefill, decode});
+  for (const char* part :
+       {"CUDA_VISIBLE_DEVICES=0,1,2,3 VLLM_NIXL_SIDE_CHANNEL_PORT=5600 vllm serve ",
+        "CUDA_VISIBLE_DEVICES=4,5,6,7 VLLM_NIXL_SIDE_CHANNEL_PORT=5604 vllm serve ",
+        " --port 8004 --data-parallel-rpc-port 13349\n", "prompts to NODE0:8000, and what they answer to NODE0:8004 "})
+    EXPECT_NE(vllm.find(part), std::string::npos) << part << "\nin\n" << vllm;
+  const std::string trtllm = text("trtllm", {prefill, decode});
+  for (const char* part : {"CUDA_VISIBLE_DEVICES=4,5,6,7 trtllm-serve ", " --config decode.yaml --port 8004\n",
+                           "urls: [\"NODE0:8000\"]", "urls: [\"NODE0:8004\"]"})
+    EXPECT_NE(trtllm.find(part), std::string::npos) << part << "\nin\n" << trtllm;
+}
+
+/// DeepSeek-V3 is released in FP8, Mixtral in BF16.
+TEST_F(Launch, MakesThePrecisionThatTheEngineCanMake) {
+  PoolDesign d{.role = Role::both, .tensor = 8, .batch = 64, .tokens = 2048};
+  d.variant.precision = "{linear: fp8, kv_cache: fp8}";
+  EXPECT_EQ(text("vllm", {d}).find("--quantization"), std::string::npos) << "as released";
+  EXPECT_NE(text("vllm", {d}).find(" --kv-cache-dtype fp8\n"), std::string::npos);
+  plan_.model = spec::load_model("mixtral-8x7b");
+  EXPECT_NE(text("vllm", {d}).find(" --quantization fp8_per_block --kv-cache-dtype fp8\n"), std::string::npos);
+  EXPECT_NE(text("sglang", {d}).find(" --quantization fp8 --kv-cache-dtype fp8_e4m3\n"), std::string::npos);
+  EXPECT_NE(text("trtllm", {d}).find("kv_cache_config: {dtype: fp8}\n"), std::string::npos);
+  EXPECT_NE(text("trtllm", {d}).find("linear: give weights that are quantised so, the engine makes none"),
+            std::string::npos);
+  d.variant.precision = "{linear: fp4, attention: fp8}";
+  EXPECT_NE(text("vllm", {d})
+                .find("# precision {linear: fp4, attention: fp8}; linear: give weights that are released "
+                      "so; attention core and dispatch: no option, the engine chooses\n"),
+            std::string::npos)
+      << text("vllm", {d});
 }
 
 TEST_F(Launch, WritesTheFilesOfTensorRtLlm) {

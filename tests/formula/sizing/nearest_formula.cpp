@@ -72,13 +72,16 @@ TEST_F(Nearest, OfWhatIsTooLargeIsTheSmallestNotTheCheapest) {
       "In closed form it would do with its own figures as limits: gpus 16 of 4.\n");
 }
 
-/// A latency that has much left may have none a little further on.
-TEST_F(Nearest, AnswerSaysAtTheTopHowMuchLoadItCarries) {
+/// Of what must be reached, the rest is missing.
+TEST_F(Nearest, SaysOfWhatMustBeReachedHowMuchIsMissing) {
+  plan_.section.targets = {};
+  plan_.section.targets.tokens_per_day = 86400e3;
   search_.entries = {entry(1, 0.005, 0.1)};
-  search_.winner = 0;
-  const std::string carried = "carries 125 % of the load; at 131 % it misses ttft_p90 3.53 s of 1.00 s";
-  const std::string text = answer_text(plan_, search_, {{"load +20 %"}, {std::string(kAsItIs), true, 8, 8, carried}});
-  EXPECT_NE(text.find("tpot_p90 5.00 ms of 10.0 ms binds, 50 % left\n" + carried + "\n"), std::string::npos) << text;
+  search_.entries[0].figures->gpus = 4, search_.entries[0].figures->tokens_per_gpu = 100;
+  const std::string text = nearest_text(plan_, search_);
+  EXPECT_NE(text.find("(8 GPUs): 60 % too little.\n"), std::string::npos) << text;
+  search_.entries[0].figures->tokens_per_gpu = 249.9;  // 0.04 % below
+  EXPECT_NE(nearest_text(plan_, search_).find(": 0.04 % too little.\n"), std::string::npos);
 }
 
 TEST_F(Nearest, AnswerSaysInItsFirstLineOnHowManySeedsItMisses) {

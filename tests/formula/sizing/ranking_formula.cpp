@@ -1,6 +1,7 @@
 // When the order of two deployments is chance, worked out in the head.
 #include <gtest/gtest.h>
 
+#include "sizing/load_race.h"
 #include "sizing/ranking.h"
 
 namespace moesim::sizing {
@@ -29,6 +30,20 @@ TEST(Ranking, OfUnequalCostsIsChanceWhereTheDearerMayDoWithFewer) {
   const Ranked cheaper = of({0.20, 0.21, 0.22}), dearer = of({0.10, 0.12, 0.14});  // +- 0.05
   EXPECT_TRUE(is_tie(cheaper, dearer, false, 1.04));
   EXPECT_FALSE(is_tie(cheaper, dearer, false, 1.06));
+}
+
+/// Loads are told apart by more than an eighth, whatever is left of a target.
+TEST(Ranking, OfEqualCostsFollowsTheLoadThatIsCarried) {
+  const auto carrying = [](double load, std::vector<double> headrooms) {
+    Ranked out = of(std::move(headrooms));
+    out.load = load;
+    return out;
+  };
+  EXPECT_TRUE(clearly_more(1.2, 1));
+  EXPECT_FALSE(clearly_more(1.125, 1));
+  EXPECT_FALSE(is_tie(carrying(2, {0.1, 0.1}), carrying(1.5, {0.9, 0.9}), true, kFarMiss));
+  EXPECT_TRUE(is_tie(carrying(1.5625, {0.5, 0.5}), carrying(1.5, {0.1, 0.1}), true, kFarMiss)) << "one step";
+  EXPECT_FALSE(is_tie(carrying(1.5, {0.5, 0.5}), carrying(1.5, {0.1, 0.1}), true, kFarMiss)) << "as much: headroom";
 }
 
 /// A recorded load has the same requests with every seed.

@@ -23,13 +23,17 @@ TEST(Search, CallsEqualOnlyWhatIsNoBetter) {
     const Search s = search(plan, 2);
     ASSERT_TRUE(s.winner) << small_plan(seed);
     const Entry& winner = s.entries[*s.winner];
+    double headroom = winner.headroom;  // the winner carries most load, others as cheap may leave more of a target
+    for (const Entry& e : s.entries)
+      if (holds(e) && e.deployment.cost_per_hour() <= winner.deployment.cost_per_hour())
+        headroom = std::max(headroom, e.headroom);
     int tried = 0;
     for (const Entry& e : s.entries) {
       if (e.fell != Fell::equal || tried == 4) continue;
       ++tried;
       EXPECT_GE(e.deployment.cost_per_hour(), winner.deployment.cost_per_hour() - 1e-9) << e.reason;
       const Verdict v = judge(plan, e.deployment, {.end_to_end = end_to_end(plan, e), .stretch = winner.stretch});
-      EXPECT_LE(1 - v.used(), winner.headroom + 0.05) << text_of(e.deployment) << ": " << e.reason;
+      EXPECT_LE(1 - v.used(), headroom + 0.05) << text_of(e.deployment) << ": " << e.reason;
     }
     equal += tried;
   }

@@ -202,5 +202,60 @@ TEST(PlanReject, SectionsThatAllCandidatesHave) {
   EXPECT_EQ(above("kernels: roofllne"), "2:10: kernels: no kernels is called \"roofllne\"; did you mean \"roofline\"?");
   EXPECT_EQ(above("kernels: {calibration: nope.yaml}").substr(0, 26), "2:24: kernels.calibration:");
 }
+
+// What every candidate would fall by is no layout's fault.
+TEST(PlanReject, WhatEveryCandidateWouldFallBy) {
+  EXPECT_EQ(with("kv: {memory_share: 2}"),
+            "plan.yaml:5:72: size.candidates.kv.memory_share: expected above 0 and at most 1, got 2");
+  const std::string three =
+      plan(kLoad, kTargets, "  candidates: {nodes: [{node: hgx-h100, nodes: 2}], pipeline: [3]}\n");
+  EXPECT_TRUE(three.starts_with("plan.yaml:5:64: size.candidates.pipeline[0]: 3: layout: ")) << three;
+  EXPECT_EQ(with("pipeline: [3]"), "accepted") << "3 x 8 fill nodes";
+  const std::string fp4 = with("precision: {linear: fp4}");
+  EXPECT_TRUE(fp4.starts_with("plan.yaml:5:73: size.candidates.precision.linear: ")) << fp4;
+  const std::string a100 = plan(kLoad, kTargets, "  candidates: {nodes: [hgx-a100], precision: [{}, {linear: fp8}]}\n");
+  EXPECT_TRUE(a100.starts_with("plan.yaml:5:60: size.candidates.precision[1].linear: ")) << a100;
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [hgx-a100, hgx-h100], precision: {linear: fp8}}\n"),
+            "accepted")
+      << "one of the nodes has it";
+}
+
+TEST(PlanReject, WhatIsListedTwice) {
+  for (const auto& [list, key] : {std::pair("engines: [vllm, vllm]", "engines"),
+                                  {"batch: [64, 64]", "batch"},
+                                  {"tokens: [2048, 8192, 2048]", "tokens"},
+                                  {"overlap: [none, none]", "overlap"},
+                                  {"precision: [{kv_cache: fp8}, {kv_cache: fp8}]", "precision"},
+                                  {"speculation: [none, none]", "speculation"},
+                                  {"layouts: [aggregated, aggregated]", "layouts"},
+                                  {"ratios: [{prefill: 1, decode: 2}, {prefill: 2, decode: 4}]", "ratios"}}) {
+    const std::string refused = with(list);
+    EXPECT_NE(refused.find(fmt::format("is the same as {}[0]", key)), std::string::npos) << refused;
+  }
+}
+
+TEST(PlanReject, RatiosAndGpusThatNoNodesCome) {
+  EXPECT_EQ(with("ratios: [{prefill: 10000, decode: 1}]"),
+            "plan.yaml:5:62: size.candidates.ratios[0]: 10000 to 1 take at least 10001 GPUs, 32 may be had");
+  EXPECT_EQ(with("ratios: [{prefill: 100, decode: 50}]"), "accepted") << "as 2 to 1";
+  EXPECT_EQ(plan(kLoad, "  targets: {ttft_p90: 1 s, gpus: 4}\n", kNodes),
+            "plan.yaml:4:34: size.targets.gpus: nodes are whole, and the smallest has 8, got 4; a smaller one is "
+            "{extends: hgx-h100, gpus: 4}");
+  EXPECT_EQ(plan(kLoad, "  targets: {ttft_p90: 1 s, gpus: 4}\n",
+                 "  candidates: {nodes: [{node: {extends: hgx-h100, "
+                 "gpus: 4}}]}\n"),
+            "accepted");
+}
+
+TEST(PlanReject, RequiredChecksThatCannotBeMade) {
+  const std::string end = "  confirm: {required: [";
+  EXPECT_EQ(plan(kLoad, kTargets, kNodes + end + "node_loss, drift]}\n"), "accepted");
+  EXPECT_EQ(plan("  workload: {kind: closed, clients: 4}\n", kTargets, kNodes + end + "bursts]}\n"),
+            "plan.yaml:6:24: size.confirm.required[0]: has no effect: arrivals are not drawn from a rate");
+  EXPECT_EQ(plan(kLoad, kTargets, kNodes + end + "drift, drift]}\n"),
+            "plan.yaml:6:31: size.confirm.required[1]: is the same as required[0]");
+  EXPECT_EQ(plan(kLoad, kTargets, kNodes + std::string("  search: {seeds: 1}\n") + end + "seeds]}\n"),
+            "plan.yaml:7:24: size.confirm.required[0]: has no effect with search.seeds 1");
+}
 }  // namespace
 }  // namespace moesim::sizing
