@@ -1,0 +1,255 @@
+// A training plan with failures is answered by its whole runs: as if all of them had been played.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "core/random.h"
+#include "results/span.h"
+#include "sizing/pretraining/job_answer.h"
+#include "sizing/pretraining/judging.h"
+#include "sizing/trial_book.h"
+#include "support/temporary_folder.h"
+#include "training/study.h"
+
+namespace moesim::sizing {
+namespace {
+
+class WholeRuns : public testing::Test {
+ protected:
+  /// Layouts that are simulated once for all plans: their steps are in the book.
+  Job job(const std::string& tokens, const std::string& run, const std::string& targets,
+          const std::string& candidates = "") {
+    const std::string file = folder_.file(fmt::format("job{}.yaml", ++files_));
+    put_file(file, fmt::format("model: deepseek-v2-lite\nrouting: {{kind: log_normal, sigma: 0.4}}\nseed: 3\nsize:\n"
+                               "  training: {{tokens: {}, settings: {{sequence: 2048, batch: 64}}{}}}\n  targets: {}\n"
+                               "  candidates:\n    nodes: [{{node: hgx-h100, nodes: 7, price: 2 USD/h}}]\n"
+                               "    counts: [2, 4]\n    pipeline: [1, 2]\n    expert: [8]\n    tensor: [1, 2]\n"
+                               "    schedule: [1f1b]\n{}",
+                               tokens, run.empty() ? "" : ", run: " + run, targets, candidates));
+    Job out = read_job(read_plan_head(file, {}, {}));
+    out.book = &book_;
+    return out;
+  }
+
+  /// The first recomputation that fits, as the search takes it; nothing where none does.
+  static std::vector<MappingEntry> simulated(const Job& job) {
+    std::vector<MappingEntry> out;
+    for (Mapping& m : mappings(job)) {
+      MappingEntry e{std::move(m)};
+      with_what_fits(job, e, [&] { e.result = simulate_step(job, e.mapping, true); });
+      out.push_back(std::move(e));
+    }
+    return out;
+  }
+
+  struct Found {
+    std::optional<Rank> rank;
+    std::string text{};
+    int runs = 0;
+  };
+  /// Every layout with every number of spare nodes.
+  static Found exhaustive(const Job& job) {
+    Found out;
+    const std::vector<MappingEntry> all = simulated(job);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (!all[i].result) continue;
+      const WholeRun run(job, all[i].mapping, all[i].result->step);
+      for (const int spares : spares_of(job, all[i].mapping)) {
+        ++out.runs;
+        const RunFigures f = run.play(spares);
+        if (!missed(job, f.days, f.cost, true).empty()) continue;
+        const Rank rank = rank_of(job, f.days, f.cost, f.paid_gpus, i);
+        if (out.rank && *out.rank <= rank) continue;
+        out.rank = rank;
+        out.text = fmt::format("{} with {} spare nodes", text_of(all[i].mapping), spares);
+      }
+    }
+    return out;
+  }
+
+  TemporaryFolder folder_;
+  TrialBook book_;
+  int files_ = 0;
+};
+
+struct Drawn {
+  std::string tokens, run, targets, candidates;
+};
+/// Failures from none to many times the run's length, loose and tight targets, spares asked, listed or left open.
+Drawn draw(Random& random) {
+  const auto from = [&](double low, double high) { return low * std::pow(high / low, random.uniform()); };
+  const auto one_in = [&](int n) { return random.below(std::uint64_t(n)) == 0; };
+  Drawn out;
+  const double days = from(0.5, 40);
+  out.tokens = fmt::format("{:.4g}", days * 2.4e10);  // 16 GPUs train as many a day
+  std::string failures = fmt::format("gpu_mtbf_hours: {:.4g}, restart_hours: {:.3g}, repair_hours: {:.3g}",
+                                     from(100, 20000), from(0.05, 2), from(1, 100));
+  if (one_in(3)) failures += fmt::format(", node_mtbf_hours: {:.4g}", from(100, 5000));
+  if (one_in(4))
+    failures += fmt::format(", spare_nodes: {}", random.below(3));
+  else if (one_in(4))
+    out.candidates = "    spare_nodes: [3, 0, 1]\n";
+  std::string checkpoint = one_in(2) ? fmt::format("interval_hours: {:.3g}", from(0.2, 6)) : "";
+  if (!one_in(3)) checkpoint += fmt::format("{}pause: {:.3g}", checkpoint.empty() ? "" : ", ", from(1, 900));
+  out.run =
+      fmt::format("{{failures: {{{}}}{}}}", failures, checkpoint.empty() ? "" : ", checkpoint: {" + checkpoint + "}");
+  const std::string deadline = fmt::format("days: {:.4g}", days * from(0.3, 2.5)),
+                    budget = fmt::format("cost: {:.5g}", days * 16 * 48 * from(0.7, 3));
+  out.targets = one_in(4)   ? "{}"
+                : one_in(3) ? "{" + budget + "}"
+                : one_in(3) ? "{" + deadline + ", " + budget + "}"
+                            : "{" + deadline + "}";
+  return out;
+}
+
+TEST_F(WholeRuns, AnswerIsTheBestOfAllLayoutsWithAllNumbersOfSpareNodes) {
+  Random random(7, "plans");
+  int met = 0, spared = 0, played = 0, there_are = 0;
+  for (int i = 0; i < 200; ++i) {
+    const Drawn d = draw(random);
+    const Job j = job(d.tokens, d.run, d.targets, d.candidates);
+    const std::string plan = fmt::format("plan {}: tokens {}, run {}, targets {}", i, d.tokens, d.run, d.targets);
+    const Choice choice = choose(j, 2);
+    const Found all = exhaustive(j);
+    ASSERT_EQ(choice.winner.has_value(), all.rank.has_value()) << plan << ": " << all.text;
+    played += choice.runs, there_are += all.runs;
+    if (!choice.winner) continue;
+    const MappingEntry& w = choice.entries[*choice.winner];
+    EXPECT_EQ(rank_of(j, w, *choice.winner), *all.rank) << plan << ": " << text_of(w.mapping) << ", best " << all.text;
+    const JobTargets& t = j.section.targets;
+    EXPECT_TRUE(t.days <= 0 || choice.run->days <= t.days) << plan;
+    EXPECT_TRUE(t.cost <= 0 || choice.run->cost <= t.cost) << plan;
+    ++met, spared += choice.run->spares > 0;
+  }
+  EXPECT_GT(met, 100);
+  EXPECT_LT(met, 180);
+  EXPECT_GT(spared, 20);
+  EXPECT_LT(played, there_are * 2 / 3) << "bounds rule nothing out";
+}
+
+/// With the same random numbers the same things fail at the same moments, so that a run bounds all others.
+TEST_F(WholeRuns, AreNeverShorterThanAnothersInterruptionsAllow) {
+  Random random(8, "plans");
+  for (int i = 0; i < 10; ++i) {
+    const Drawn d = draw(random);
+    const Job j = job(d.tokens, d.run, "{}", d.candidates);
+    for (const int nodes : {2, 4})
+      for (const MappingEntry& of : simulated(j)) {
+        if (!of.result || of.mapping.nodes != nodes) continue;
+        for (const int spares : spares_of(j, of.mapping)) {
+          Interruptions seen;
+          WholeRun(j, of.mapping, of.result->step).play(spares, {}, &seen);
+          for (const MappingEntry& e : simulated(j)) {
+            if (!e.result || e.mapping.nodes != nodes) continue;
+            const double days = WholeRun(j, e.mapping, e.result->step).play(spares).days;
+            EXPECT_LE(least_days(j.steps() * e.result->step, seen), days)
+                << text_of(e.mapping) << " by " << text_of(of.mapping);
+          }
+        }
+        break;  // one bounds the others
+      }
+  }
+}
+
+TEST_F(WholeRuns, WithoutAnythingThatInterruptsAnswerAsStepsDo) {
+  for (const char* targets : {"{}", "{days: 4}", "{days: 60, cost: 1e5}"}) {
+    const Job steps = job("5e10", "", targets), whole = job("5e10", "{failures: {restart_hours: 3}}", targets);
+    const Choice a = choose(steps, 2), b = choose(whole, 2);
+    ASSERT_EQ(a.winner, b.winner) << targets;
+    if (!a.winner) continue;
+    EXPECT_NEAR(b.run->days, a.entries[*a.winner].days(steps), 1e-9 * b.run->days);
+    EXPECT_NEAR(b.run->cost, a.entries[*a.winner].cost(steps), 1e-9 * b.run->cost);
+    EXPECT_EQ(b.run->spares, 0);
+  }
+}
+
+TEST_F(WholeRuns, AreThoseOfTheAnswersScenario) {
+  const Job j =
+      job("3e10",
+          "{ramp: {from: 32, tokens: 1e9}, checkpoint: {pause: 30}, failures: {gpu_mtbf_hours: 40, repair_hours: "
+          "20}, stragglers: {gpu_mtbf_hours: 5000}}",
+          "{days: 30}");
+  const Choice choice = choose(j, 2);
+  ASSERT_TRUE(choice.winner);
+  const Config scenario =
+      Config::from_text(run_scenario_text(j, choice.entries[*choice.winner].mapping, choice.run->spares), "answer");
+  results::Results r(":memory:", {});
+  results::SpanLog spans;
+  results::StudyRun run{scenario, j.seed, r, spans};
+  training::run_training(run);
+  EXPECT_GT(choice.run->failures, 0);
+  for (const auto& [name, value] : {std::pair("run_days", choice.run->days),
+                                    {"run_cost", choice.run->cost},
+                                    {"run_paid_gpus", choice.run->paid_gpus},
+                                    {"run_energy", choice.run->energy},
+                                    {"run_gpu_hours", choice.run->gpu_hours},
+                                    {"run_goodput", choice.run->goodput},
+                                    {"run_waiting_time", choice.run->waiting * 86400}})
+    EXPECT_NEAR(r.metric_value(name), value, 1e-9 * std::abs(value)) << name;
+}
+
+/// What other plans would take is what they take, of the same layout and spare nodes.
+TEST_F(WholeRuns, NextStepsAreOtherPlansFigures) {
+  const std::string failures = "restart_hours: 0.5, repair_hours: 30";
+  const auto plan = [&](double tokens, double mtbf, const std::string& targets) {
+    return job(fmt::format("{}", tokens), fmt::format("{{failures: {{gpu_mtbf_hours: {}, {}}}}}", mtbf, failures),
+               targets);
+  };
+  const Job j = plan(5e10, 400, "{days: 6.5}");
+  const Choice choice = choose(j, 2);
+  ASSERT_TRUE(choice.winner);
+  const MappingEntry& w = choice.entries[*choice.winner];
+  const auto next = [&](const std::string& what) {
+    const auto at = std::ranges::find(choice.next, what, &NextStep::what);
+    EXPECT_NE(at, choice.next.end()) << what;
+    return at == choice.next.end() ? NextStep{} : *at;
+  };
+  const auto same_as = [&](const NextStep& step, const RunFigures& f) {
+    EXPECT_DOUBLE_EQ(step.days, f.days) << step.what;
+    EXPECT_DOUBLE_EQ(step.cost, f.cost) << step.what;
+    EXPECT_DOUBLE_EQ(step.gpus, f.paid_gpus) << step.what;
+  };
+  same_as(next("tokens +20 %"), WholeRun(plan(6e10, 400, "{}"), w.mapping, w.result->step).play(choice.run->spares));
+  same_as(next("failures twice as often"),
+          WholeRun(plan(5e10, 200, "{}"), w.mapping, w.result->step).play(choice.run->spares));
+  EXPECT_DOUBLE_EQ(next("price +20 %").cost, 1.2 * choice.run->cost);
+  EXPECT_DOUBLE_EQ(next("price +20 %").days, choice.run->days);
+  ASSERT_EQ(w.mapping.nodes, 2);
+  const auto larger = choice.best_of(*w.mapping.node, 4);
+  ASSERT_TRUE(larger && choice.entries[*larger].run);
+  same_as(next("2 more nodes"), *choice.entries[*larger].run);
+}
+
+/// A deadline gives way no farther than to the first run that is cheaper.
+TEST_F(WholeRuns, TheLeastRelaxationIsTheNextCheaperRun) {
+  const std::string run = "{failures: {gpu_mtbf_hours: 60, restart_hours: 0.3, repair_hours: 5}}";
+  const Choice open = choose(job("5e10", run, "{}"), 2);
+  int relaxed = 0;
+  for (const double share : {1.05, 1.3, 2.0, 3.0}) {
+    const Job j = job("5e10", run, fmt::format("{{days: {}}}", share * open.run->days));
+    const Choice choice = choose(j, 2);
+    ASSERT_TRUE(choice.winner);
+    const RunFigures* least = nullptr;
+    for (const MappingEntry& e : choice.entries)
+      for (const RunFigures& f : e.runs)
+        if (f.days > j.section.targets.days && f.cost < choice.run->cost && (least == nullptr || f.days < least->days))
+          least = &f;
+    const auto at =
+        std::ranges::find_if(choice.next, [](const NextStep& n) { return n.what.starts_with("a deadline of "); });
+    ASSERT_EQ(at != choice.next.end(), least != nullptr) << share;
+    if (least == nullptr) continue;
+    ++relaxed;
+    EXPECT_EQ(at->what, "a deadline of " + days_text(least->days));
+    EXPECT_DOUBLE_EQ(at->cost, least->cost);
+    EXPECT_TRUE(at->standing.starts_with("takes ")) << at->standing;
+    EXPECT_TRUE(at->standing.ends_with(" USD less")) << at->standing;
+  }
+  EXPECT_GT(relaxed, 0);
+}
+
+TEST_F(WholeRuns, GiveTheSameAnswerForAnyNumberOfJobs) {
+  const std::string run = "{failures: {gpu_mtbf_hours: 500}}";
+  const Job j = job("5e10", run, "{days: 40}");
+  EXPECT_EQ(answer_json(j, choose(j, 1)), answer_json(j, choose(j, 3)));
+}
+}  // namespace
+}  // namespace moesim::sizing
