@@ -82,15 +82,20 @@ TEST_F(JobAnswer, OfStepsAloneInItsFirstLines) {
   EXPECT_EQ(head(3), "A title\n\n16 GPUs, 2 nodes of box: TP1 PP1 DP16\n");
   choice_.entries[0].result->memory.clear();
   EXPECT_FALSE(says("that GPU holds"));
+  choice_.run = run(0, 1, 16, 0);
+  EXPECT_FALSE(says("whole run")) << "none was asked for";
+  EXPECT_EQ(section("The fastest of each kind and number of nodes"),
+            "  node  GPUs  mapping         step      time  USD     MFU   memory  fate    what binds, or why it fell\n"
+            "  box     16  TP1 PP1 DP16  8.64 s  1.0 days  384  40.0 %  90.0 GB  chosen\n");
 }
 
 TEST_F(JobAnswer, SaysWhereLittleMemoryIsLeft) {
   choose(entry(1, 1, 8.64));
   choice_.entries[0].result->peak_memory = 95'000'000'000;
   EXPECT_TRUE(says("95.0 of 100.0 usable GB on the fullest GPU\n"));
-  choice_.entries[0].result->peak_memory = 98'200'000'000;
+  choice_.entries[0].result->peak_memory = 97'070'000'000;
   EXPECT_TRUE(
-      says("98.2 of 100.0 usable GB on the fullest GPU: only 1.8 % left, which fragments of the allocator may "
+      says("97.1 of 100.0 usable GB on the fullest GPU: only 2.9 % left, which fragments of the allocator may "
            "take\n"));
   EXPECT_TRUE(says("8 GPUs, 1 node of box: "));
 }
@@ -117,6 +122,26 @@ TEST_F(JobAnswer, OfAWholeRunSaysWhatSparesGainAndWhatIsOfStepsAlone) {
       " 2            1.9 days  1,459   50.0 %         3  1.00 s  2.00 s    3.00 s                  0 s     4.00 s\n");
 }
 
+TEST_F(JobAnswer, TablesTellStepsAloneFromTheWholeRun) {
+  fails();
+  MappingEntry e = entry(2, 1, 8.64), unplayed = entry(2, 2, 17.28);
+  e.runs = {run(1, 2, 24, 0)};
+  e.run = e.runs[0];
+  unplayed.fate = MappingFate::slower, unplayed.reason = "slower: so much";
+  choose(e);
+  choice_.entries.push_back(unplayed);
+  const std::string header =
+      "  node  GPUs  mapping              step  steps alone  whole run  spares    USD     MFU   memory  fate    what "
+      "binds, or why it fell\n";
+  EXPECT_EQ(
+      section("The fastest steps on the same nodes"),
+      header +
+          "  box     16  TP1 PP1 DP16       8.64 s     1.0 days   2.0 days       1  1,152  40.0 %  90.0 GB  chosen\n"
+          "  box     16  TP1 PP2 DP8, 1f1b  17.3 s     2.0 days          -       -      -  40.0 %  90.0 GB  slower  "
+          "slower: so much\n");
+  EXPECT_NE(section("The best of each kind and number of nodes").find("2.0 days       1  1,152"), std::string::npos);
+}
+
 TEST_F(JobAnswer, SaysWhyNoNodeWaits) {
   fails();
   MappingEntry e = entry(2, 1, 8.64);
@@ -128,6 +153,8 @@ TEST_F(JobAnswer, SaysWhyNoNodeWaits) {
   EXPECT_TRUE(says("\nno spare node: none may be had\n"));
   choice_.with_spares[0].waiting = 0;
   EXPECT_TRUE(says("\nno spare node is needed\n"));
+  job_.spares = {0, 1};
+  EXPECT_TRUE(says("\nno spare node is needed\n")) << "of those that were listed";
   job_.spares = {0};
   EXPECT_TRUE(says("\n0 spare nodes, as asked\n"));
   EXPECT_TRUE(says(" 0 (asked) "));
@@ -152,6 +179,10 @@ TEST_F(JobAnswer, NamesYoungsInterval) {
   e.run = e.runs[0];
   choose(e);
   EXPECT_TRUE(says("\na checkpoint every 0.5 h: Young's interval\n"));
+  job_.campaign.failures.gpu_mtbf_hours = job_.campaign.failures.node_mtbf_hours = 0;
+  e.mapping.used_of_node = 4;  // half of the adapters: one in 50 hours
+  EXPECT_DOUBLE_EQ(interval_hours(job_, e.mapping), 1);
+  e.mapping.used_of_node = 8;
   job_.free_interval = false;
   EXPECT_FALSE(says("Young"));
   EXPECT_DOUBLE_EQ(interval_hours(job_, choice_.entries[0].mapping), 1);
@@ -210,6 +241,9 @@ TEST_F(JobAnswer, NearestIsTheLeastTooLongAndSaysWhatWouldDo) {
   EXPECT_EQ(head(2),
             "Nothing meets the targets. Nearest: TP1 PP1 DP16 on 16 GPUs: deadline: 1.0 days of 12.0 h\n"
             "It would do with 1.0 days, or on about 4 such nodes if it scaled.\n");
+  choice_.entries.push_back(entry(2, 4, 8.64));
+  judge(job_, choice_.entries.back());
+  EXPECT_TRUE(says("Nearest: TP1 PP1 DP16 on 16 GPUs: ")) << "of equals the first";
   job_.section.targets.days = 1e-30;
   EXPECT_TRUE(says("It would do with 1.0 days; no cluster has the nodes that the deadline takes.\n"));
   job_.section.targets = {.days = 4, .cost = 100};
@@ -217,6 +251,18 @@ TEST_F(JobAnswer, NearestIsTheLeastTooLongAndSaysWhatWouldDo) {
   EXPECT_EQ(head(2),
             "Nothing meets the targets. Nearest: TP1 PP1 DP16 on 16 GPUs: cost: 384 USD of 100\n"
             "It would do with 384 USD.\n");
+}
+
+TEST_F(JobAnswer, NearestIsByTheWholeRunWhereOneIsAskedFor) {
+  fails();
+  job_.section.targets.days = 0.5;
+  choice_.entries = {entry(2, 1, 8.64), entry(2, 2, 17.28), entry(1, 1, 4)};
+  choice_.entries[0].runs = {run(0, 9, 16, 2)}, choice_.entries[1].runs = {run(0, 3, 16, 2)};
+  judge(job_, choice_.entries[0]), judge(job_, choice_.entries[1]);
+  EXPECT_EQ(
+      head(2),
+      "Nothing meets the targets. Nearest: TP1 PP2 DP8, 1f1b on 16 GPUs: the run with its failures: 3.0 days of 12.0 "
+      "h\nIt would do with 3.0 days, or on about 12 such nodes if it scaled.\n");
 }
 
 TEST_F(JobAnswer, NearestOfWhatOnlyBoundsAreKnownOf) {

@@ -23,7 +23,7 @@ class WholeRuns : public testing::Test {
                                "  training: {{tokens: {}, settings: {{sequence: 2048, batch: 64}}{}}}\n  targets: {}\n"
                                "  candidates:\n    nodes: [{{node: hgx-h100, nodes: 7, price: 2 USD/h}}]\n"
                                "    counts: [2, 4]\n    pipeline: [1, 2]\n    expert: [8]\n    tensor: [1, 2]\n"
-                               "    schedule: [1f1b]\n{}",
+                               "    schedule: [1f1b]\n    zero: [0, 1, 2]\n    recompute: [none, selective]\n{}",
                                tokens, run.empty() ? "" : ", run: " + run, targets, candidates));
     Job out = read_job(read_plan_head(file, {}, {}));
     out.book = &book_;
@@ -104,7 +104,7 @@ Drawn draw(Random& random) {
 TEST_F(WholeRuns, AnswerIsTheBestOfAllLayoutsWithAllNumbersOfSpareNodes) {
   Random random(7, "plans");
   int met = 0, spared = 0, played = 0, there_are = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 80; ++i) {
     const Drawn d = draw(random);
     const Job j = job(d.tokens, d.run, d.targets, d.candidates);
     const std::string plan = fmt::format("plan {}: tokens {}, run {}, targets {}", i, d.tokens, d.run, d.targets);
@@ -120,10 +120,53 @@ TEST_F(WholeRuns, AnswerIsTheBestOfAllLayoutsWithAllNumbersOfSpareNodes) {
     EXPECT_TRUE(t.cost <= 0 || choice.run->cost <= t.cost) << plan;
     ++met, spared += choice.run->spares > 0;
   }
-  EXPECT_GT(met, 100);
-  EXPECT_LT(met, 180);
-  EXPECT_GT(spared, 20);
+  EXPECT_GT(met, 40);
+  EXPECT_LT(met, 76);
+  EXPECT_GT(spared, 8);
   EXPECT_LT(played, there_are * 2 / 3) << "bounds rule nothing out";
+}
+
+/// Steps of ten minutes, nearly alike: what is lost depends on where they end, so that a slower layout may be the
+/// better one.  They are drawn, none is simulated.
+TEST_F(WholeRuns, AnswerIsTheBestWhereOthersAreLuckier) {
+  Random random(9, "steps");
+  int not_the_fastest = 0, played = 0, there_are = 0;
+  for (int i = 0; i < 60; ++i) {
+    Drawn d = draw(random);
+    d.run = fmt::format(
+        "{{failures: {{gpu_mtbf_hours: {:.3g}, restart_hours: 0.1, repair_hours: 5}}, checkpoint: "
+        "{{interval_hours: {:.3g}, pause: 20}}}}",
+        50 + 400 * random.uniform(), 0.5 + 3 * random.uniform());
+    d.tokens = fmt::format("{}", 64 * 2048 * double(50 + random.below(250)));  // whole steps
+    const double days = std::stod(d.tokens) / (64 * 2048) * 600 / 86400;
+    const std::string targets[] = {"{}", fmt::format("{{days: {:.4g}}}", days * (1.1 + random.uniform())),
+                                   fmt::format("{{cost: {:.5g}}}", days * 768 * (1.1 + random.uniform()))};
+    Job j = job(d.tokens, d.run, targets[random.below(3)], d.candidates);
+    TrialBook book;
+    j.book = &book;
+    for (Mapping m : mappings(j))
+      for (const training::RecomputeKind recompute : j.section.candidates.recompute) {
+        m.recompute = recompute;
+        StepResult step;
+        step.step = 600 * (1 + 0.02 * random.uniform());
+        book.add({scenario_text(j, m), j.seed, 0}, step);
+      }
+    const Choice choice = choose(j, 2);
+    const Found all = exhaustive(j);
+    ASSERT_EQ(choice.winner.has_value(), all.rank.has_value()) << i << ": " << all.text;
+    played += choice.runs, there_are += all.runs;
+    if (!choice.winner) continue;
+    const MappingEntry& w = choice.entries[*choice.winner];
+    EXPECT_EQ(rank_of(j, w, *choice.winner), *all.rank) << i << ": " << text_of(w.mapping) << ", best " << all.text;
+    for (const MappingEntry& e : choice.entries) {
+      if (e.result && e.mapping.nodes == w.mapping.nodes && e.result->step < w.result->step) {
+        ++not_the_fastest;
+        break;
+      }
+    }
+  }
+  EXPECT_GT(not_the_fastest, 1) << "luck decides nothing here";
+  EXPECT_LT(played, there_are) << "bounds rule nothing out";
 }
 
 /// With the same random numbers the same things fail at the same moments, so that a run bounds all others.
@@ -244,6 +287,48 @@ TEST_F(WholeRuns, TheLeastRelaxationIsTheNextCheaperRun) {
     EXPECT_TRUE(at->standing.ends_with(" USD less")) << at->standing;
   }
   EXPECT_GT(relaxed, 0);
+}
+
+TEST_F(WholeRuns, TheLeastBudgetMoreIsTheNextShorterRun) {
+  const std::string run = "{failures: {gpu_mtbf_hours: 60, restart_hours: 0.3, repair_hours: 5}}";
+  const Choice open = choose(job("5e10", run, "{}"), 2);
+  int relaxed = 0;
+  for (const double share : {0.7, 0.8, 0.9}) {
+    const Job j = job("5e10", run, fmt::format("{{cost: {}}}", share * open.run->cost));
+    const Choice choice = choose(j, 2);
+    if (!choice.winner) continue;
+    const RunFigures* least = nullptr;
+    for (const MappingEntry& e : choice.entries)
+      for (const RunFigures& f : e.runs)
+        if (f.cost > j.section.targets.cost && f.days < choice.run->days && (least == nullptr || f.cost < least->cost))
+          least = &f;
+    const auto at =
+        std::ranges::find_if(choice.next, [](const NextStep& n) { return n.what.starts_with("a budget of "); });
+    ASSERT_EQ(at != choice.next.end(), least != nullptr) << share;
+    if (least == nullptr) continue;
+    ++relaxed;
+    EXPECT_DOUBLE_EQ(at->cost, least->cost);
+    EXPECT_TRUE(at->standing.starts_with("saves ") && at->standing.ends_with(" USD more")) << at->standing;
+  }
+  EXPECT_GT(relaxed, 0);
+}
+
+TEST_F(WholeRuns, MoreNodesThanMayBeHadAreSaidToBe) {
+  for (const int most : {3, 4}) {
+    const std::string file = folder_.file(fmt::format("most{}.yaml", most));
+    put_file(file,
+             fmt::format("model: deepseek-v2-lite\nseed: 3\nsize:\n  training: {{tokens: 1e10, settings: {{sequence: "
+                         "2048, batch: 64}}}}\n  candidates: {{nodes: [{{node: hgx-h100, nodes: {}, price: 2 "
+                         "USD/h}}], counts: [2], pipeline: [1], expert: [8], tensor: [1]}}\n",
+                         most));
+    const Job j = read_job(read_plan_head(file, {}, {}));
+    const Choice choice = choose(j, 2);
+    ASSERT_TRUE(choice.winner);
+    const auto at = std::ranges::find(choice.next, "2 more nodes", &NextStep::what);
+    ASSERT_NE(at, choice.next.end());
+    EXPECT_EQ(at->standing.ends_with("; more than may be had"), most == 3) << at->standing;
+    EXPECT_DOUBLE_EQ(at->gpus, 32);
+  }
 }
 
 TEST_F(WholeRuns, GiveTheSameAnswerForAnyNumberOfJobs) {
