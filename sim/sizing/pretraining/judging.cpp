@@ -78,6 +78,8 @@ bool with_what_fits(const Job& job, MappingEntry& entry, const std::function<voi
     entry.mapping.recompute = *at;
     try {
       f();
+      entry.fate = MappingFate::slower;  // until it is judged; less recomputed may not have fitted
+      entry.reason.clear();
       return true;
     } catch (const ConfigError& e) {
       entry.fate = MappingFate::illegal;

@@ -27,7 +27,7 @@ double excess(const Job& job, double days, double cost);
 void judge(const Job& job, MappingEntry& entry);
 
 /// Runs f for the entry's mapping, and again with more recomputed as long as it does not fit.  False where nothing
-/// helps: then the entry is illegal, with the reason.
+/// helps: then the entry is illegal, with the reason; else it is to be judged.
 bool with_what_fits(const Job& job, MappingEntry& entry, const std::function<void()>& f);
 
 /// "0.3974 s, 0.3971 s do": in as many digits as tell them apart.
