@@ -68,7 +68,8 @@ class NextSteps {
           (next == nullptr || e.mapping.nodes < next->mapping.nodes))
         next = &e;
     }
-    if (next != nullptr) return add(more_text(next->mapping.nodes), figures_of(*next), gains(figures_of(*next)));
+    if (next != nullptr)
+      return add(more_text(next->mapping.nodes, figures_of(*next).spares), figures_of(*next), gains(figures_of(*next)));
     for (int nodes = m.nodes + 1; nodes <= 2 * m.nodes; ++nodes) {
       MappingEntry e{.mapping = m};
       e.mapping.nodes = nodes;
@@ -76,11 +77,14 @@ class NextSteps {
       if (!with_what_fits(job_, e, [&] { e.result = simulate_step(job_, e.mapping, false); })) continue;
       stop_if_interrupted();
       const RunFigures f = WholeRun(job_, e.mapping, e.result->step).play(now_.spares);
-      return add(more_text(nodes), f,
+      return add(more_text(nodes, f.spares), f,
                  gains(f) + (nodes + f.spares > m.node->choice.most ? "; more than may be had" : ""));
     }
   }
-  std::string more_text(int nodes) const { return counted(nodes - winner_.mapping.nodes, "more node"); }
+  /// GPUs are counted with those of spare nodes, so these are said beside the nodes that train.
+  std::string more_text(int nodes, int spares) const {
+    return counted(nodes - winner_.mapping.nodes, "more node") + (spares > 0 ? fmt::format(", {} spare", spares) : "");
+  }
 
   /// The least by which one target alone would have to give way for a better answer.
   void add_relaxed() {

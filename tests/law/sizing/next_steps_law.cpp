@@ -37,7 +37,8 @@ TEST_F(NextSteps, NextStepsAreOtherPlansFigures) {
   ASSERT_EQ(w.mapping.nodes, 2);
   const auto larger = choice.best_of(*w.mapping.node, 4);
   ASSERT_TRUE(larger && choice.entries[*larger].run);
-  same_as(next("2 more nodes"), *choice.entries[*larger].run);
+  const RunFigures& more = *choice.entries[*larger].run;
+  same_as(next(more.spares > 0 ? fmt::format("2 more nodes, {} spare", more.spares) : "2 more nodes"), more);
 }
 
 /// A deadline gives way no farther than to the first run that is cheaper.
