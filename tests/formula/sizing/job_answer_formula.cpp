@@ -179,6 +179,10 @@ TEST_F(JobAnswer, NearestIsTheLeastTooLongAndSaysWhatWouldDo) {
   choice_.entries.push_back(entry(2, 4, 8.64));
   judge(job_, choice_.entries.back());
   EXPECT_TRUE(says("Nearest: TP1 PP1 DP16 on 16 GPUs: ")) << "of equals the first";
+  choice_.entries.push_back(entry(2, 8, 8.64));
+  choice_.entries.back().result.reset(), choice_.entries.back().fate = MappingFate::misses;
+  EXPECT_TRUE(says("Nearest: TP1 PP1 DP16 on 16 GPUs: ")) << "what was simulated before what is known by a bound";
+  choice_.entries.pop_back();
   job_.section.targets.days = 1e-30;
   EXPECT_TRUE(says("It would do with 1.0 days; no cluster has the nodes that the deadline takes.\n"));
   job_.section.targets = {.days = 4, .cost = 100};
