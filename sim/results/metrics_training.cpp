@@ -64,9 +64,9 @@ constexpr MetricDefinition kRuns[] = {
     {"run_nic_failures", "", "", less, "run", "failures of a network adapter in the run"},
     {"run_node_failures", "", "", less, "run", "failures of the rest of a node in the run"},
     {"run_stragglers", "", "", less, "run", "GPUs that turned slow in the run"},
-    {"run_gpu_hours", "", "h", less, "run", "length of the run times all GPUs"},
-    {"run_cost", "", "USD", less, "run",
-     "length of the run times all GPUs of its nodes, idle ones too, at the GPU's price an hour"},
+    {"run_gpu_hours", "", "h", less, "run", "length of the run times all GPUs that train"},
+    {"run_paid_gpus", "", "", less, "run", "all GPUs of the run's nodes and of its spare nodes, idle ones too"},
+    {"run_cost", "", "USD", less, "run", "length of the run times `run_paid_gpus`, at the GPU's price an hour"},
     {"run_energy", "", "J", less, "run",
      "length of the run times all GPUs at their board limit times `power_share`, standstill included"},
 };

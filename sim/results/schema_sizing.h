@@ -150,7 +150,10 @@ inline constexpr Column kMapping[] = {
     {"bubble_time", "REAL", "s", "likewise"},
     {"exposed_communication_time", "REAL", "s", "likewise"},
     {"peak_memory", "INTEGER", "B", "likewise"},
-    {"days", "REAL", "", "for all tokens, without interruptions"},
-    {"cost", "REAL", "USD", "of these days"},
+    {"days", "REAL", "", "of its steps alone: for all tokens, without what interrupts them"},
+    {"cost", "REAL", "USD", "of these days, without spare nodes"},
+    {"run_days", "REAL", "", "of the whole run, which the plan is judged by; null if it was not simulated"},
+    {"run_cost", "REAL", "USD", "of these days, with spare nodes; likewise"},
+    {"spare_nodes", "INTEGER", "", "in waiting, of the numbers tried the best; likewise"},
 };
 }  // namespace moesim::results

@@ -210,6 +210,7 @@ void write_figures(results::Results& results, const Choice& choice) {
   figure(results, "peak_memory", double(w.result->peak_memory), "B");
   figure(results, "data_parallel", w.mapping.data(), "");
   figure(results, "run_days", choice.run->days, "days");
+  figure(results, "run_paid_gpus", choice.run->paid_gpus, "");
   figure(results, "run_cost", choice.run->cost, "USD");
   figure(results, "run_goodput", choice.run->goodput, "");
 }
@@ -234,7 +235,7 @@ int size_job(const SizeOptions& options, PlanHead head) {
   if (choice.winner) write_figures(kept.results(), choice);
   kept.finish(answer.end.interrupted ? "interrupted" : "complete", choice.simulations, answer);
   if (choice.winner && !options.scenario.empty())
-    write_file(options.scenario, scenario_text(job, choice.entries[*choice.winner].mapping, true));
+    write_file(options.scenario, run_scenario_text(job, choice.entries[*choice.winner].mapping, choice.run->spares));
   options.json ? print_text(answer_json(job, choice)) : print_folded(answer_text(job, choice));
   if (!options.json) print_files(options, choice.winner.has_value());
   return judged(job, choice.winner.has_value(), kept.results());

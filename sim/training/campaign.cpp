@@ -128,7 +128,8 @@ class Player {
                                                 "come too fast for checkpoint.interval_hours {}",
                                                 kMostFailures, s_.checkpoint.interval_hours));
     const double part_of_step = std::max(0.0, when - now_);
-    now_ = std::max(now_, when);
+    out_.checkpoints -= std::max(0.0, now_ - when);  // it cut a checkpoint's pause short
+    now_ = when;
     const double lost = unsaved_ + part_of_step;
     out_.lost += lost;
     out_.productive -= std::min(out_.productive, unsaved_);
@@ -178,14 +179,14 @@ double step_seconds(const Config& scenario, std::uint64_t seed, const PlanChange
 }
 
 /// Half of the batch, if the schedule takes it: the second point of the line.
-StepLine line_of(results::StudyRun& run, const TrainingPlan& plan, int batch, int sequence, double step_time,
+StepLine line_of(const Config& scenario, std::uint64_t seed, const TrainingPlan& plan, double step_time,
                  results::StudyEnd& end) {
+  const int batch = plan.section.batch, sequence = plan.section.sequence;
   const int share = plan.data * plan.section.micro_batch;
   const int half = batch / share / 2 / plan.schedule.ranks * plan.schedule.ranks * share;
-  const Config schedule = run.scenario.at("training").at_or_empty("schedule");
-  const auto policy = schedule::pipeline_schedules().make_or(run.scenario.at("training"), "schedule", "1f1b");
+  const auto policy = schedule::pipeline_schedules().make_or(scenario.at("training"), "schedule", "1f1b");
   if (half <= 0 || half == batch || !policy->refusal(plan.schedule.ranks, half / share).empty()) return {step_time, 0};
-  const double other = step_seconds(run.scenario, run.seed, {half, sequence, {}}, end);
+  const double other = step_seconds(scenario, seed, {half, sequence, {}}, end);
   const double slope = (step_time - other) / (batch - half);
   return {step_time - slope * batch, slope};
 }
@@ -206,33 +207,40 @@ CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const Camp
   return Player(section, gpus, nics, nodes, slow_factor, seed).play(parts);
 }
 
+CampaignSteps campaign_steps(const Config& scenario, std::uint64_t seed, const CampaignSection& section,
+                             const TrainingPlan& plan, double step_time, results::StudyEnd& end) {
+  CampaignSteps out;
+  CampaignPart& main = out.parts.emplace_back();
+  main = {section.tokens,    plan.section.sequence, plan.section.batch,
+          section.ramp.from, section.ramp.tokens,   {step_time, 0}};
+  if (section.ramp.from > 0) main.step = line_of(scenario, seed, plan, step_time, end);
+  for (const SequencePhase& phase : section.phases) {
+    const double step = step_seconds(scenario, seed, {phase.batch, phase.sequence, {}}, end);
+    out.parts.push_back({phase.tokens, phase.sequence, phase.batch, 0, 0, {step, 0}});
+  }
+  if (section.stragglers.gpu_mtbf_hours > 0) {
+    const PlanChange change{0, 0, {{plan.gpus / 2, section.stragglers.speed}}};
+    out.slow_factor = std::max(1.0, step_seconds(scenario, seed, change, end) / step_time);
+  }
+  const spec::Node& node = plan.cluster.node;
+  out.gpus = plan.gpus;
+  out.nodes = ceil_div(plan.gpus, node.gpus);
+  out.nics = out.nodes * node.nics;
+  return out;
+}
+
 void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigures& figures, results::StudyEnd& end) {
   const Config config = run.scenario.at("training").at("run");
   const CampaignSection section = read_campaign(config);
   const TrainingPlan& plan = setup.plan();
-  std::vector<CampaignPart> parts;
-  CampaignPart& main = parts.emplace_back();
-  main = {section.tokens,    plan.section.sequence, plan.section.batch,
-          section.ramp.from, section.ramp.tokens,   {figures.step_time, 0}};
-  if (section.ramp.from > 0)
-    main.step = line_of(run, plan, plan.section.batch, plan.section.sequence, figures.step_time, end);
-  for (const SequencePhase& phase : section.phases) {
-    const double step = step_seconds(run.scenario, run.seed, {phase.batch, phase.sequence, {}}, end);
-    parts.push_back({phase.tokens, phase.sequence, phase.batch, 0, 0, {step, 0}});
-  }
-  double slow = 1;
-  if (section.stragglers.gpu_mtbf_hours > 0) {
-    const PlanChange change{0, 0, {{plan.gpus / 2, section.stragglers.speed}}};
-    slow = std::max(1.0, step_seconds(run.scenario, run.seed, change, end) / figures.step_time);
-    run.results.metric("straggler_step_factor", slow, "");
-  }
+  const CampaignSteps steps = campaign_steps(run.scenario, run.seed, section, plan, figures.step_time, end);
+  if (section.stragglers.gpu_mtbf_hours > 0) run.results.metric("straggler_step_factor", steps.slow_factor, "");
   const spec::Node& node = plan.cluster.node;
-  const int nodes = ceil_div(plan.gpus, node.gpus);
-  const CampaignOutcome out =
-      config.placed([&] { return play_campaign(parts, section, plan.gpus, nodes * node.nics, nodes, slow, run.seed); });
+  const CampaignOutcome out = config.placed([&] { return steps.play(section, run.seed); });
   const double gpu_hours = out.seconds / kHour * plan.gpus;
-  // A node is paid for whole: plan.cluster has only those of its GPUs that compute (gpus_per_node).
-  const int paid = spec::read_cluster(run.scenario.at("cluster")).node.gpus;
+  // A node is paid for whole, one in waiting too: plan.cluster has only the GPUs that compute (gpus_per_node).
+  const double paid =
+      (double(steps.nodes) + section.failures.spare_nodes) * spec::read_cluster(run.scenario.at("cluster")).node.gpus;
   results::Results& r = run.results;
   for (const Incident& i : out.incidents)
     r.add(results::Table::incident, {i.time, i.kind, i.tokens, i.lost, i.waiting, i.restart});
@@ -251,7 +259,8 @@ void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigure
   r.metric("run_node_failures", double(out.node_failures), "");
   r.metric("run_stragglers", double(out.stragglers), "");
   r.metric("run_gpu_hours", gpu_hours, "h");
-  r.metric("run_cost", out.seconds / kHour * nodes * paid * node.gpu.price.v, "USD");
+  r.metric("run_paid_gpus", paid, "");
+  r.metric("run_cost", out.seconds / kHour * paid * node.gpu.price.v, "USD");
   r.metric("run_energy", out.seconds * plan.gpus * node.gpu.power.v * section.power_share, "J");
 }
 }  // namespace moesim::training

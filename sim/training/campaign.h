@@ -21,6 +21,9 @@ struct SequencePhase {
   }
 };
 
+// Over twenty times the largest published run (Qwen3: 3.6e13); sums of tokens are still exact.
+inline constexpr double kMostTokens = 1e15;
+
 struct CampaignSection {
   double tokens = 0;
   struct Ramp {
@@ -109,9 +112,24 @@ struct CampaignOutcome {
 };
 
 /// Plays the run from one thing that happens to the next: a failure, a checkpoint, another batch.  slow_factor: how
-/// much longer a step takes with one straggler.
+/// much longer a step takes with one straggler.  Without stragglers the moments at which something fails, and those at
+/// which the run goes on, depend on what may break, the spare nodes and the seed alone, not on what is computed.
 CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const CampaignSection& section, int gpus,
                               int nics, int nodes, double slow_factor, std::uint64_t seed);
+
+/// What a run is played with: its steps, how much longer one takes with a slow GPU, and what may break.
+struct CampaignSteps {
+  std::vector<CampaignPart> parts;
+  double slow_factor = 1;
+  int gpus = 1, nics = 1, nodes = 1;
+  CampaignOutcome play(const CampaignSection& section, std::uint64_t seed) const {
+    return play_campaign(parts, section, gpus, nics, nodes, slow_factor, seed);
+  }
+};
+/// Simulates the steps that the run needs besides one of `step_time` s: of a growing batch, of other sequences, with a
+/// slow GPU.
+CampaignSteps campaign_steps(const Config& scenario, std::uint64_t seed, const CampaignSection& section,
+                             const TrainingPlan& plan, double step_time, results::StudyEnd& end);
 
 /// Simulates the steps that the run needs besides `figures`, plays it, writes its metrics (run_days, run_cost, ...).
 void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigures& figures, results::StudyEnd& end);

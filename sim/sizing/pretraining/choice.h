@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "results/study.h"
-#include "sizing/pretraining/step_trial.h"
+#include "sizing/pretraining/whole_run.h"
 #include "sizing/search.h"
 
 namespace moesim::sizing {
@@ -25,31 +25,38 @@ struct MappingEntry {
   std::string reason{};  // what binds it, or why it fell
   double least = 0;      // s: no step of it is shorter
   std::optional<StepResult> result{};
+  std::vector<RunFigures> runs{};   // its whole runs, fewest spare nodes first
+  std::optional<RunFigures> run{};  // the best of them
 
+  /// Of its steps alone, without what interrupts them.
   double hours(const Job& job, double step) const { return step * job.steps() / 3600; }
   double days(const Job& job) const { return hours(job, result->step) / 24; }
   double cost(const Job& job) const { return hours(job, result->step) * mapping.cost_per_hour(); }  // USD
 };
 
-/// The whole run of what was chosen, interruptions included.
-struct RunFigures {
-  int spares = 0;                                                            // nodes in waiting
-  double days = 0, gpu_hours = 0, cost = 0, goodput = 1, energy = 0;         // .., USD, share, J
-  double failures = 0;                                                       // of GPUs, adapters and nodes
-  double saving = 0, lost = 0, restarting = 0, waiting = 0, straggling = 0;  // days
+/// The answer, if the plan or what it asks for were another.
+struct NextStep {
+  std::string what;
+  bool met = true;
+  double gpus = 0, days = 0, cost = 0;
+  std::string standing{};
 };
 
 struct Choice {
   std::vector<MappingEntry> entries;  // as mappings() gives them
   std::optional<std::size_t> winner;
-  std::optional<RunFigures> run;
-  std::vector<RunFigures> with_spares;  // the same run with other numbers of spare nodes, where things may fail
-  int simulations = 0;
-  results::StudyEnd end{};  // how the whole run was simulated, where it is kept
-  std::string resolved{};   // its settings
+  std::optional<RunFigures> run;        // the whole run of the answer; without interruptions where none are asked for
+  std::vector<RunFigures> with_spares;  // the same with other numbers of spare nodes, where things may fail
+  std::vector<NextStep> next;
+  int simulations = 0, runs = 0;  // of a step; whole runs, judged by
+  results::StudyEnd end{};        // how the whole run was simulated, where it is kept
+  std::string resolved{};         // its settings
 
-  /// The fastest of each kind and number of nodes that was simulated, as numbers of entries.
+  /// The best of each kind and number of nodes that was simulated, as numbers of entries: by the whole run where one
+  /// has been simulated, else by the steps alone.
   std::vector<std::size_t> best_of_each() const;
+  /// Among so many nodes of a kind, or nothing.
+  std::optional<std::size_t> best_of(const PricedNode& node, int nodes) const;
 };
 
 /// Same plan and seed, same choice, for any number of jobs.  A shard simulates every `of`-th mapping of a kind and

@@ -3,13 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/paths.h"
 #include "core/yaml_line.h"
 #include "schedule/pipelines/pipeline.h"
+#include "sizing/design.h"
+#include "sizing/pretraining/mapping.h"
 #include "sizing/shared_sections.h"
 #include "spec/catalogue.h"
-#include "training/campaign.h"
 
 namespace moesim::sizing {
 namespace {
@@ -21,10 +23,18 @@ constexpr std::pair<std::string_view, std::string_view> kVaried[] = {{"parallel"
                                                                      {"gpus", "counts"},
                                                                      {"run", "training.run"}};
 
+/// Values of a list that are in their range, each once: twice would tie with itself.
+template <class T>
+void check_once(const Config& at, std::string_view key, const std::vector<T>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (const auto k = std::ranges::find(values, values[i]) - values.begin(); std::size_t(k) < i)
+      at.fail_below(fmt::format("{}[{}]", key, i), fmt::format("is the same as {}[{}]", key, k));
+}
 void check_positive(const Config& at, std::string_view key, const std::vector<int>& values, int least = 1) {
   for (std::size_t i = 0; i < values.size(); ++i)
     if (values[i] < least)
       at.fail_below(fmt::format("{}[{}]", key, i), fmt::format("must be at least {}, got {}", least, values[i]));
+  check_once(at, key, values);
 }
 
 void check_candidates(const Config& at, const Job& job) {
@@ -38,6 +48,9 @@ void check_candidates(const Config& at, const Job& job) {
   check_positive(at, "expert_tensor", c.expert_tensor);
   check_positive(at, "micro_batch", c.micro_batch);
   check_positive(at, "zero", c.zero, 0);
+  check_positive(at, "spare_nodes", c.spare_nodes, 0);
+  check_once(at, "recompute", c.recompute);
+  check_once(at, "schedule", job.schedules);
   for (std::size_t i = 0; i < c.zero.size(); ++i)
     if (c.zero[i] > 3) at.fail_below(fmt::format("zero[{}]", i), fmt::format("must be 0 to 3, got {}", c.zero[i]));
   for (const auto& [key, empty] :
@@ -69,10 +82,89 @@ void check_degrees(const Config& at, const Job& job) {
       refuse("pipeline", i, fmt::format("{} has {} layers, got {} stages", m.name, m.layers, c.pipeline[i]));
 }
 
-void check_targets(const Config& at, const JobTargets& t) {
+/// Numbers of GPUs that may be had.
+std::vector<int> numbers_of_gpus(const Job& job) {
+  std::vector<int> out;
+  for (const PricedNode& node : job.nodes)
+    for (const int nodes : node_counts(job, node)) out.push_back(nodes * job.used_of(node));
+  std::ranges::sort(out);
+  out.erase(std::ranges::unique(out).begin(), out.end());
+  return out;
+}
+
+/// Degrees that divide no number of GPUs that may be had.
+void check_divide(const Config& at, const Job& job) {
+  const JobCandidates& c = job.section.candidates;
+  const std::vector<int> gpus = numbers_of_gpus(job);
+  if (gpus.empty())
+    at.fail_below("counts", fmt::format("none of these numbers of nodes has at most the {} GPUs of targets.gpus",
+                                        job.section.targets.gpus));
+  for (const auto& [key, degrees] : {std::pair("tensor", &c.tensor),
+                                     {"context", &c.context},
+                                     {"pipeline", &c.pipeline},
+                                     {"expert", &c.expert},
+                                     {"expert_tensor", &c.expert_tensor}})
+    for (std::size_t i = 0; i < degrees->size(); ++i)
+      if (std::ranges::none_of(gpus, [&](int n) { return n % (*degrees)[i] == 0; }))
+        at.fail_below(fmt::format("{}[{}]", key, i),
+                      fmt::format("divides no number of GPUs that may be had ({}), got {}", fmt::join(gpus, ", "),
+                                  (*degrees)[i]));
+}
+
+void check_targets(const Config& at, const Job& job) {
+  const JobTargets& t = job.section.targets;
   if (!(t.days >= 0)) at.fail_below("days", fmt::format("must not be negative, got {}", t.days));
   if (!(t.cost >= 0)) at.fail_below("cost", fmt::format("must not be negative, got {}", t.cost));
   if (t.gpus < 0) at.fail_below("gpus", fmt::format("must not be negative, got {}", t.gpus));
+  if (t.gpus == 0) return;
+  const auto least = std::ranges::min_element(job.nodes, {}, [&](const PricedNode& n) { return job.used_of(n); });
+  if (const int used = job.used_of(*least); used > t.gpus)
+    at.fail_below("gpus", fmt::format("a node of {} has {} GPUs, got {}: write a node of {}, or give "
+                                      "training.settings.gpus_per_node, where the others are paid for and stay idle",
+                                      node_name(*least), used, t.gpus, t.gpus));
+}
+
+/// The whole run, as far as it is said.
+void read_whole_run(const Config& training, const Config& candidates, Job& job) {
+  const Config run = training.at_or_empty("run");
+  job.whole_run = training.has("run");
+  if (job.whole_run && run.has("tokens")) run.at("tokens").fail("is said already: training.tokens");
+  job.campaign = training::read_run(run, job.section.training.tokens);
+  const auto& failures = job.campaign.failures;
+  job.fails = failures.gpu_mtbf_hours > 0 || failures.nic_mtbf_hours > 0 || failures.node_mtbf_hours > 0 ||
+              job.campaign.stragglers.gpu_mtbf_hours > 0;
+  const auto lines = [](const Config& map, TextMap& out) {
+    for (const std::string& key : map.keys()) out.emplace_back(key, yaml_line(map.at(key)));
+  };
+  if (job.whole_run) {
+    for (const std::string& key : run.keys()) {
+      if (key == "checkpoint" || key == "failures")
+        lines(run.at(key), key == "failures" ? job.failures : job.checkpoint);
+      else
+        job.run.emplace_back(key, yaml_line(run.at(key)));
+    }
+  }
+  const auto says = [](const TextMap& map, std::string_view key) {
+    return std::ranges::any_of(map, [&](const auto& line) { return line.first == key; });
+  };
+  job.free_interval = job.fails && job.campaign.checkpoint.pause > 0 && !says(job.checkpoint, "interval_hours");
+  const bool said = says(job.failures, "spare_nodes");
+  job.spares = job.section.candidates.spare_nodes;
+  std::ranges::sort(job.spares);
+  if (said && !job.spares.empty())
+    candidates.at("spare_nodes").fail("is said already: training.run.failures.spare_nodes; leave one of the two out");
+  if (!job.spares.empty() && !job.fails)
+    candidates.at("spare_nodes")
+        .fail("nothing that training.run says takes a spare node: give failures, or leave this out");
+  if (said || !job.fails) job.spares = {failures.spare_nodes};
+}
+
+/// More tokens of a sequence than the model has positions: no layout helps.
+void check_sequence(const Config& settings, const training::TrainingSection& section, const spec::Model& model) {
+  if (section.sequence > model.max_positions && !section.extend_context)
+    settings.fail_below("sequence",
+                        fmt::format("{} has {} positions, got sequences of {}; extend_context true takes longer ones",
+                                    model.name, model.max_positions, section.sequence));
 }
 
 void read_settings(const Config& training, Job& job) {
@@ -84,17 +176,13 @@ void read_settings(const Config& training, Job& job) {
   job.batch = section.batch;
   job.used_of_node = section.gpus_per_node;
   job.step_tokens = double(section.batch) * section.sequence;
-  if (!(job.step_tokens > 0)) settings.fail("batch and sequence must be above 0");
+  if (!(section.batch > 0 && section.sequence > 0)) settings.fail("batch and sequence must be above 0");
+  check_sequence(settings, section, job.model);
   for (const std::string& key : settings.keys()) job.settings.emplace_back(key, yaml_line(settings.at(key)));
-  if (!(job.section.training.tokens > 0))
-    training.fail_below("tokens", fmt::format("must be above 0, got {}", job.section.training.tokens));
-  if (!training.has("run")) return;
-  const Config run = training.at("run");
-  if (run.has("tokens")) run.at("tokens").fail("is said already: training.tokens");
-  const auto failures = training::read_run(run, job.section.training.tokens).failures;
-  job.spare_nodes = failures.spare_nodes;
-  job.fails = failures.gpu_mtbf_hours > 0 || failures.nic_mtbf_hours > 0 || failures.node_mtbf_hours > 0;
-  for (const std::string& key : run.keys()) job.run_text += fmt::format(", {}: {}", key, yaml_line(run.at(key)));
+  const double tokens = job.section.training.tokens;
+  if (!(tokens > 0)) training.fail_below("tokens", fmt::format("must be above 0, got {}", tokens));
+  if (tokens > training::kMostTokens)
+    training.fail_below("tokens", fmt::format("expected at most 10^15 tokens, got {}", tokens));
 }
 }  // namespace
 
@@ -113,10 +201,20 @@ Job read_job(PlanHead head) {
     job.schedules.push_back(yaml_line(item));
   }
   read_settings(size.at("training"), job);
-  check_targets(size.at_or_empty("targets"), job.section.targets);
+  read_whole_run(size.at("training"), candidates, job);
+  check_targets(size.at_or_empty("targets"), job);
   check_candidates(candidates, job);
   check_degrees(candidates, job);
+  check_divide(candidates, job);
   return job;
+}
+
+double Job::steps() const { return std::ceil(section.training.tokens / step_tokens); }
+
+double Job::least_steps() const {
+  if (campaign.ramp.from <= 0) return steps();
+  // The last batch of the ramp may go beyond its tokens.
+  return std::max(0.0, std::floor((section.training.tokens - campaign.ramp.tokens) / step_tokens) - 1);
 }
 
 std::vector<KeyHelp> job_keys() { return keys_of<JobSection>(); }

@@ -8,6 +8,7 @@
 
 #include "core/config.h"
 #include "sizing/plan.h"
+#include "training/campaign.h"
 #include "training/plan.h"
 
 namespace moesim::sizing {
@@ -18,13 +19,13 @@ struct JobTargets {
   static void fields(auto& f, auto& p) {
     f("days", p.days, "that the run may take; 0: as few as can be");
     f("cost", p.cost, "that the run may cost, USD; 0: any");
-    f("gpus", p.gpus, "most GPUs; 0: all that may be had");
+    f("gpus", p.gpus, "most GPUs, those of spare nodes too; 0: all that may be had");
   }
 };
 
 struct JobCandidates {
   std::vector<Config> nodes;
-  std::vector<int> counts, tensor, context, pipeline, expert, expert_tensor, zero{1}, micro_batch{1};
+  std::vector<int> counts, tensor, context, pipeline, expert, expert_tensor, zero{1}, micro_batch{1}, spare_nodes;
   std::vector<Config> schedule;
   std::vector<training::RecomputeKind> recompute{training::RecomputeKind::none, training::RecomputeKind::selective,
                                                  training::RecomputeKind::full};
@@ -40,6 +41,9 @@ struct JobCandidates {
     f("micro_batch", p.micro_batch, "sequences that pass the pipeline together");
     f("schedule", p.schedule, "of pipelines; default 1f1b, interleaved_1f1b with two chunks, dualpipe");
     f("recompute", p.recompute, "the first that fits is taken: list the fastest first");
+    f("spare_nodes", p.spare_nodes,
+      "nodes in waiting, which are paid for and are among those that may be had; default: what "
+      "training.run.failures.spare_nodes says, else none and powers of two, as far as they pay");
   }
 };
 
@@ -57,7 +61,10 @@ struct JobTraining {
     f.required("tokens", p.tokens, "to train");
     f.required("settings", p.settings,
                "what all candidates share, as a scenario's training section: batch, sequence, ...");
-    f("run", p.run, "checkpoints, failures, ramp, as training.run; default: none");
+    f("run", p.run,
+      "checkpoints, failures, ramp, as training.run: targets are held against the whole run then, else against its "
+      "steps alone; without checkpoint.interval_hours Young's interval is taken where checkpoint.pause and failures "
+      "say it; default: none");
   }
 };
 
@@ -75,20 +82,26 @@ struct JobSection {
 };
 
 struct Job : PlanHead {
-  std::string run_text;                // lines of YAML after `tokens`, each behind a comma
+  TextMap run, checkpoint, failures;   // keys of the whole run, and of two of its sections, which are not in `run`
+  training::CampaignSection campaign;  // the whole run
+  bool whole_run = false;              // it is asked for: what the plan is judged by
+  bool fails = false;                  // something may, in the run, and takes a spare node
+  bool free_interval = false;          // between checkpoints: Young's is taken
+  std::vector<int> spares;             // numbers of spare nodes, rising; empty: as many as pay
   TextMap settings;                    // keys of the step that are settled
   std::vector<std::string> schedules;  // lines of YAML; empty: the usual
   int batch = 0;                       // sequences of a step
   int used_of_node = 0;                // GPUs of each node, as settings.gpus_per_node says; 0: all
   double step_tokens = 0;
-  int spare_nodes = 0;  // of the run
-  bool fails = false;   // something may, in the run
   JobSection section;
   std::vector<PricedNode> nodes;
   TrialBook* book = nullptr;  // steps simulated before, and those to come; nullptr: nothing is kept
 
   int used_of(const PricedNode& node) const { return used_of_node > 0 ? used_of_node : node.node.gpus; }
-  double steps() const { return section.training.tokens / step_tokens; }
+  /// Of the full batch, for all tokens: whole ones.
+  double steps() const;
+  /// No run has fewer steps of the full batch: while it grows they are others.
+  double least_steps() const;
 };
 
 /// Throws ConfigError before anything is simulated.

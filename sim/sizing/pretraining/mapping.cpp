@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/yaml_line.h"
 
@@ -22,33 +23,11 @@ std::vector<int> or_powers(const std::vector<int>& asked, int most, const Keep& 
   return out;
 }
 
-std::vector<int> node_counts(const Job& job, const PricedNode& node) {
-  const auto allowed = [&](int n) {
-    const int most = job.section.targets.gpus;
-    return n >= 1 && n <= node.choice.most && (most == 0 || n * job.used_of(node) <= most);
-  };
-  std::vector<int> out = job.section.candidates.counts;
-  if (out.empty()) {
-    int most = node.choice.most;
-    if (const int gpus = job.section.targets.gpus; gpus > 0) most = std::min(most, gpus / job.used_of(node));
-    for (const int part : {1, 2, 4, 8})
-      if (most % part == 0) out.push_back(most / part);
-  }
-  std::erase_if(out, [&](int n) { return !allowed(n); });
-  return out;
-}
-
 /// The parts that a schedule is left to: none without a pipeline.
 std::vector<std::string> schedules(const Job& job, int pipeline) {
   if (pipeline == 1) return {"1f1b"};
   if (!job.schedules.empty()) return job.schedules;
   return {"1f1b", "{kind: interleaved_1f1b, chunks: 2}", "dualpipe"};
-}
-
-bool divides(const Job& job, const Mapping& m) {
-  const int gpus = m.gpus(), stage = gpus / m.pipeline;
-  return gpus % (m.tensor * m.context * m.pipeline) == 0 && stage % (m.expert * m.expert_tensor) == 0 &&
-         m.pipeline <= job.model.layers && job.batch % (std::int64_t(m.data()) * m.micro_batch) == 0;
 }
 
 /// Degrees of the dense part and of the experts, on so many nodes.
@@ -77,6 +56,28 @@ std::vector<Mapping> degrees(const Job& job, const PricedNode& node, int nodes) 
 }
 }  // namespace
 
+std::vector<int> node_counts(const Job& job, const PricedNode& node) {
+  const auto allowed = [&](int n) {
+    const int most = job.section.targets.gpus;
+    return n >= 1 && n <= node.choice.most && (most == 0 || n * job.used_of(node) <= most);
+  };
+  std::vector<int> out = job.section.candidates.counts;
+  if (out.empty()) {
+    int most = node.choice.most;
+    if (const int gpus = job.section.targets.gpus; gpus > 0) most = std::min(most, gpus / job.used_of(node));
+    for (const int part : {1, 2, 4, 8})
+      if (most % part == 0) out.push_back(most / part);
+  }
+  std::erase_if(out, [&](int n) { return !allowed(n); });
+  return out;
+}
+
+bool divides(const Job& job, const Mapping& m) {
+  const int gpus = m.gpus(), stage = gpus / m.pipeline;
+  return gpus % (m.tensor * m.context * m.pipeline) == 0 && stage % (m.expert * m.expert_tensor) == 0 &&
+         m.pipeline <= job.model.layers && job.batch % (std::int64_t(m.data()) * m.micro_batch) == 0;
+}
+
 std::string text_of(const Mapping& m) {
   std::string out = fmt::format("TP{} PP{}", m.tensor, m.pipeline);
   if (m.context > 1) out += fmt::format(" CP{}", m.context);
@@ -90,7 +91,7 @@ std::string text_of(const Mapping& m) {
   return out;
 }
 
-std::string scenario_text(const Job& job, const Mapping& m, bool run) {
+std::string scenario_text(const Job& job, const Mapping& m) {
   std::string out = fmt::format("title: {}\nmodel: {}\n", yaml_scalar(job.title.empty() ? job.model.name : job.title),
                                 job.model_text);
   out += fmt::format("cluster: {{node: {}, nodes: {}, fabric: {}}}\n", m.node->text, m.nodes, m.node->choice.fabric);
@@ -106,8 +107,36 @@ std::string scenario_text(const Job& job, const Mapping& m, bool run) {
       name_of(m.recompute));
   if (std::ranges::none_of(job.settings, [](const auto& s) { return s.first == "overlap"; }))
     out += "  overlap: auto\n";
-  if (run) out += fmt::format("  run: {{tokens: {}{}}}\n", job.section.training.tokens, job.run_text);
   return out;
+}
+
+double interval_hours(const Job& job, const Mapping& m) {
+  const training::CampaignSection& run = job.campaign;
+  if (!job.free_interval) return run.checkpoint.interval_hours;
+  const spec::Node& node = m.node->node;
+  const auto rate = [](double count, double mtbf) { return mtbf > 0 ? count / mtbf : 0; };
+  const double failures = rate(m.gpus(), run.failures.gpu_mtbf_hours) +
+                          rate(double(m.nodes) * node.nics * m.used_of_node / node.gpus, run.failures.nic_mtbf_hours) +
+                          rate(m.nodes, run.failures.node_mtbf_hours);
+  if (failures <= 0) return run.checkpoint.interval_hours;  // slow GPUs alone lose nothing
+  const double young = std::sqrt(2 * run.checkpoint.pause / 3600 / failures);
+  return std::stod(fmt::format("{:.3g}", young));  // as the scenario writes it
+}
+
+std::string run_scenario_text(const Job& job, const Mapping& m, int spares) {
+  std::string out = fmt::format("  run: {{tokens: {}", job.section.training.tokens);
+  const auto section = [&](std::string_view name, TextMap lines, std::string_view key, const std::string& value) {
+    std::erase_if(lines, [&](const auto& line) { return line.first == key; });
+    if (!value.empty()) lines.emplace_back(key, value);
+    std::string text;
+    for (const auto& [k, line] : lines) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", k, line);
+    if (!text.empty()) out += fmt::format(", {}: {{{}}}", name, text);
+  };
+  for (const auto& [key, line] : job.run) out += fmt::format(", {}: {}", key, line);
+  section("checkpoint", job.checkpoint, "interval_hours",
+          job.checkpoint.empty() ? "" : fmt::to_string(interval_hours(job, m)));
+  section("failures", job.failures, "spare_nodes", job.failures.empty() && spares == 0 ? "" : fmt::to_string(spares));
+  return scenario_text(job, m) + out + "}\n";
 }
 
 std::vector<Mapping> mappings(const Job& job) {

@@ -22,8 +22,18 @@ struct Mapping {
 
 /// "TP1 PP16 EP64 DP128, dualpipe, recompute selective"
 std::string text_of(const Mapping& mapping);
-/// The whole scenario.  run: the whole run beside one step.
-std::string scenario_text(const Job& job, const Mapping& mapping, bool run);
+/// The scenario of one step.
+std::string scenario_text(const Job& job, const Mapping& mapping);
+/// The same with the whole run, so many nodes in waiting.
+std::string run_scenario_text(const Job& job, const Mapping& mapping, int spares);
+/// Between two checkpoints of the mapping's run: as the plan says, or sqrt(2 x pause x mean hours between failures of
+/// all that may fail), where lost work and saving cost the same.  Source: J. W. Young, CACM 17 (1974), page 530.
+double interval_hours(const Job& job, const Mapping& mapping);
+
+/// Numbers of nodes of a kind that are tried.
+std::vector<int> node_counts(const Job& job, const PricedNode& node);
+/// Whether the numbers of a mapping divide each other.
+bool divides(const Job& job, const Mapping& mapping);
 
 /// Every combination whose numbers divide, recomputation still the first; ties nowhere: the order is that of the lists.
 std::vector<Mapping> mappings(const Job& job);

@@ -21,8 +21,8 @@ std::string memory_of(training::TrainingSetup& setup, const schedule::StepOutcom
   return compute::largest_items(items, items.size());
 }
 
-StepResult result_of(training::TrainingSetup& setup, const schedule::StepOutcome& step) {
-  const training::StepFigures f = training::figures_of(setup.plan(), {step});
+StepResult result_of(training::TrainingSetup& setup, const std::vector<schedule::StepOutcome>& steps) {
+  const training::StepFigures f = training::figures_of(setup.plan(), steps);
   const auto spent = [&](schedule::Spent s) { return f.spent[std::size_t(s)]; };
   return {f.step_time,
           f.mfu_bf16_causal,
@@ -30,7 +30,7 @@ StepResult result_of(training::TrainingSetup& setup, const schedule::StepOutcome
           spent(schedule::Spent::exposed_communication),
           f.peak_memory,
           false,
-          memory_of(setup, step)};
+          memory_of(setup, steps.back())};
 }
 
 /// A step of so many sequences; 0: the job's own.
@@ -39,9 +39,12 @@ StepResult simulated(const std::string& text, const Job& job, int batch) {
     if (const std::optional<StepResult> known = job.book->find({text, job.seed, batch})) return *known;
   const Config scenario = Config::from_text(text, job.file);
   training::TrainingSetup setup(scenario, job.seed, {.batch = batch});
-  const schedule::StepOutcome step = setup.run(0, nullptr);
-  stop_if_interrupted();
-  const StepResult out = result_of(setup, step);
+  std::vector<schedule::StepOutcome> steps;  // as many as the answer's scenario has
+  for (int step = 0; step < setup.plan().section.steps; ++step) {
+    steps.push_back(setup.run(step, nullptr));
+    stop_if_interrupted();
+  }
+  const StepResult out = result_of(setup, steps);
   if (job.book != nullptr) job.book->add({text, job.seed, batch}, out);
   return out;
 }
@@ -64,7 +67,7 @@ std::string days_text(double days) {
 }
 
 double least_step(const Job& job, const Mapping& mapping) {
-  const Config scenario = Config::from_text(scenario_text(job, mapping, false), job.file);
+  const Config scenario = Config::from_text(scenario_text(job, mapping), job.file);
   training::TrainingSetup setup(scenario, job.seed);
   const training::TrainingPlan& plan = setup.plan();
   double most = 0;
@@ -79,7 +82,7 @@ double least_step(const Job& job, const Mapping& mapping) {
 }
 
 StepResult simulate_step(const Job& job, const Mapping& m, bool full) {
-  const std::string scenario = scenario_text(job, m, false);
+  const std::string scenario = scenario_text(job, m);
   const int replica = m.data() * m.micro_batch;  // sequences of one micro-batch of all replicas
   const int micro_batches = job.batch / replica;
   if (full || micro_batches <= kFewMicroBatches * m.pipeline + 3) return simulated(scenario, job, 0);

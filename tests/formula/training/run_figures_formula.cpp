@@ -72,6 +72,30 @@ TEST(RunFiguresFormula, EveryFailureCostsItsRestartAndWhatWasNotSaved) {
   }
 }
 
+// Spare nodes are paid for as long as the run lasts, whether it takes them or not.
+TEST(RunFiguresFormula, SpareNodesArePaidForAsThoseThatTrain) {
+  const auto alone = whole_run("checkpoint: {interval_hours: 1}"),
+             three = whole_run("checkpoint: {interval_hours: 1}, failures: {spare_nodes: 3}");
+  pin(*alone, "run_paid_gpus", "run", 2);
+  pin(*three, "run_paid_gpus", "run", 2 * (1 + 3));
+  pin(*three, "run_cost", "run", 4 * alone->metric_value("run_cost"));
+  pin(*three, "run_gpu_hours", "run", alone->metric_value("run_gpu_hours"));
+}
+
+// Half an hour's pause after every twentieth of one: failures fall into pauses, which end there.
+TEST(RunFiguresFormula, AFailureEndsThePauseItFallsInto) {
+  const auto r = whole_run(
+      "checkpoint: {interval_hours: 0.05, pause: 1800}, failures: {gpu_mtbf_hours: 4, restart_hours: 0.1, spare_nodes: "
+      "1000}");
+  const double failures = of_incidents(*r, "count(*)"), pauses = r->metric_value("run_checkpoint_time") / 1800;
+  ASSERT_GE(failures, 5);
+  EXPECT_GT(std::abs(pauses - std::round(pauses)), 1e-3) << "no pause was cut short";
+  pin(*r, "run_lost_time", "run",
+      r->metric_value("run_days") * 86400 - 10'000 * kStep - r->metric_value("run_checkpoint_time") -
+          failures * 0.1 * kHour,
+      1e-2);
+}
+
 // No spare: each failure waits two hours for its own node's repair.
 TEST(RunFiguresFormula, WithoutSparesEveryFailureWaitsForItsRepair) {
   const auto r =

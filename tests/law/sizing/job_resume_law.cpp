@@ -17,8 +17,8 @@ class JobResume : public CutShort {
     put_file(file("job.yaml"),
              "model: deepseek-v2-lite\nrouting: {kind: log_normal, sigma: 0.4}\nseed: 3\nsize:\n"
              "  training: {tokens: 1e11, settings: {sequence: 2048, batch: 128, lora: {rank: 8}}, run: {failures: "
-             "{gpu_mtbf_hours: 5000, spare_nodes: 1}}}\n"
-             "  candidates:\n    nodes: [{node: hgx-h100, nodes: 2, price: 2 USD/h}]\n    counts: [1, 2]\n"
+             "{gpu_mtbf_hours: 100}}}\n"
+             "  candidates:\n    nodes: [{node: hgx-h100, nodes: 3, price: 2 USD/h}]\n    counts: [1, 2]\n"
              "    pipeline: [1, 2]\n    expert: [8]\n    tensor: [1, 2]\n");
   }
 };

@@ -93,7 +93,7 @@ TEST(Mapping, TheAnswersScenarioHasTheAnswersStep) {
   const Job job = read_small_job(folder, small_job(64, "{}"));
   const Choice choice = choose(job, 2);
   const MappingEntry& w = choice.entries[*choice.winner];
-  const Config scenario = Config::from_text(scenario_text(job, w.mapping, true), "answer");
+  const Config scenario = Config::from_text(run_scenario_text(job, w.mapping, choice.run->spares), "answer");
   results::Results r(":memory:", {});
   results::SpanLog spans;
   results::StudyRun run{scenario, job.seed, r, spans};

@@ -52,6 +52,54 @@ TEST(JobReject, NamesThePlaceAndWhatWouldDo) {
   EXPECT_EQ(said(good, nodes, "{days: -1}"), "4:19: size.targets.days: must not be negative, got -1");
 }
 
+TEST(JobReject, WhatNoNumberOfNodesCanHave) {
+  const std::string good = "{tokens: 1e12, settings: {batch: 128}}";
+  const std::string two = "nodes: [{node: hgx-h100, nodes: 2}]";
+  EXPECT_EQ(said(good, "{" + two + ", pipeline: [1, 3]}"),
+            "5:67: size.candidates.pipeline[1]: divides no number of GPUs that may be had (8, 16), got 3");
+  EXPECT_EQ(said(good, "{nodes: [{node: hgx-h100, nodes: 3}], counts: [3], pipeline: [1, 3], tensor: [16]}"),
+            "5:93: size.candidates.tensor[0]: divides no number of GPUs that may be had (24), got 16");
+  EXPECT_EQ(said(good, "{" + two + "}", "{gpus: 4}"),
+            "4:19: size.targets.gpus: a node of hgx-h100 has 8 GPUs, got 4: write a node of 4, or give "
+            "training.settings.gpus_per_node, where the others are paid for and stay idle");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128, gpus_per_node: 4}}", "{" + two + "}", "{gpus: 4}"), "accepted");
+  EXPECT_EQ(said(good, "{" + two + ", counts: [2]}", "{gpus: 8}"),
+            "5:61: size.candidates.counts: none of these numbers of nodes has at most the 8 GPUs of targets.gpus");
+}
+
+TEST(JobReject, TheSameTwice) {
+  const std::string good = "{tokens: 1e12, settings: {batch: 128}}";
+  for (const auto& [list, key] : {std::pair("tensor: [2, 1, 2]", "tensor[2]: is the same as tensor[0]"),
+                                  {"zero: [1, 1]", "zero[1]: is the same as zero[0]"},
+                                  {"recompute: [full, full]", "recompute[1]: is the same as recompute[0]"},
+                                  {"schedule: [1f1b, dualpipe, 1f1b]", "schedule[2]: is the same as schedule[0]"}})
+    EXPECT_NE(said(good, fmt::format("{{nodes: [hgx-h100], {}}}", list)).find(key), std::string::npos) << list;
+}
+
+TEST(JobReject, TokensAndSequencesBeyondWhatThereIs) {
+  const std::string nodes = "{nodes: [hgx-h100]}";
+  EXPECT_EQ(said("{tokens: 1e30, settings: {batch: 128}}", nodes),
+            "3:22: size.training.tokens: expected at most 10^15 tokens, got 1e+30");
+  EXPECT_EQ(said("{tokens: 1e15, settings: {batch: 128}}", nodes), "accepted");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128, sequence: 1000000}}", nodes),
+            "3:61: size.training.settings.sequence: mixtral-8x7b has 32768 positions, got sequences of 1000000; "
+            "extend_context true takes longer ones");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128, sequence: 32768}}", nodes), "accepted");
+}
+
+TEST(JobReject, SpareNodesSaidTwiceOrForNothing) {
+  const std::string candidates = "{nodes: [hgx-h100], spare_nodes: [1, 0]}";
+  EXPECT_EQ(
+      said("{tokens: 1e12, settings: {batch: 128}, run: {failures: {gpu_mtbf_hours: 9, spare_nodes: 1}}}", candidates),
+      "5:48: size.candidates.spare_nodes: is said already: training.run.failures.spare_nodes; leave one of the two "
+      "out");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128}}", candidates),
+            "5:48: size.candidates.spare_nodes: nothing that training.run says takes a spare node: give failures, or "
+            "leave this out");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128}, run: {failures: {gpu_mtbf_hours: 9}}}", candidates),
+            "accepted");
+}
+
 TEST(JobReject, SectionsThatAllCandidatesHave) {
   const TemporaryFolder folder;
   const std::string file = folder.file("job.yaml");
