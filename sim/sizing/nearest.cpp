@@ -23,7 +23,7 @@ std::string remedy(const std::vector<Standing>& all) {
 
 /// Whole per cent, or what is less in two digits: a miss is never none.
 std::string percent_text(double share) {
-  return share < 0.0095 ? fmt::format("{:.2g} %", 100 * share) : fmt::format("{:.0f} %", 100 * share);
+  return share < 0.0095 ? fmt::format("{:.3g} %", 100 * share) : fmt::format("{:.0f} %", 100 * share);
 }
 
 std::string nearest_simulated(const Entry& best, const std::vector<Standing>& all) {
@@ -68,7 +68,7 @@ std::string too_long(const Plan& plan, const Search& s, serving::Role role) {
   if (most == nullptr) return "";
   const bool prompts = role == serving::Role::prefill;
   return fmt::format(
-      "No pool holds the load's longest {}: {} on {} comes nearest, with {} tokens a rank; {:.2g} % are "
+      "No pool holds the load's longest {}: {} on {} comes nearest, with {} tokens a rank; {:.3g} % are "
       "longer. Bound their lengths, or allow larger instances.\n",
       prompts ? "prompt" : "request", text_of(most->design, 1), node_name(*most->node), most->steady.holds,
       100 * share_longer(plan, prompts, most->steady.holds));

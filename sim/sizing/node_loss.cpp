@@ -43,7 +43,7 @@ std::string outage_text(const Trial& trial, double away, bool gone) {
   std::string out = fmt::format("in the {} from then on", results::pretty(seconds(trial.duration - trial.warmup), "s"));
   if (gone)
     out +=
-        fmt::format("; nothing is served for {}, {:.2g} % of a month", results::pretty(away, "s"), 100 * away / kMonth);
+        fmt::format("; nothing is served for {}, {:.3g} % of a month", results::pretty(away, "s"), 100 * away / kMonth);
   return out;
 }
 }  // namespace
@@ -78,7 +78,7 @@ std::vector<NodeLoss> node_losses(const Plan& plan, const Entry& answer) {
   if (!gone.empty()) {
     out[0].served = false;
     out[0].outage =
-        fmt::format("{}: nothing is served until it is back, each hour is {:.2g} % of a month",
+        fmt::format("{}: nothing is served until it is back, each hour is {:.3g} % of a month",
                     d.nodes() == 1 ? "it is the only node" : "all of " + gone + " is on it", 100 * 3600 / kMonth);
   }
   constexpr Time kForever = 86400_s * 30;  // the longest that serving takes
