@@ -53,6 +53,15 @@ TEST(ExplainText, TokensComeFromEachGpuThatSharesTheExperts) {
   EXPECT_FALSE(holds(alone, "beside exchanges")) << "there is none";
 }
 
+TEST(ExplainText, APipelineHasALineOfMemoryForItsStagesAndOneStageHasNone) {
+  EXPECT_TRUE(holds(run_command({"explain", "train-deepseek-v3"}), "\nmemory by stage "));
+  const std::string one = run_command({"explain", "train-deepseek-v3", "--set", "training.parallel={expert: 8}",
+                                       "--set", "training.schedule=1f1b", "--set", "training.batch=16384", "--set",
+                                       "training.layers=[]", "--set", "training.overlap=none"});
+  EXPECT_TRUE(holds(one, "\nmemory of ")) << one;
+  EXPECT_FALSE(holds(one, "memory by stage")) << one;
+}
+
 TEST(ExplainText, TrainingListsWhatItKeepsOfAPass) {
   const std::string text = explained({"--tokens", "512", "--phase", "training"});
   const std::size_t at = text.find("\nactivations ");

@@ -109,6 +109,19 @@ TEST(Init, FitsEightyColumns) {
       << serve;
 }
 
+// A value that reaches beyond the column of help leaves it less room: what fits, by whole words, or all of it.
+TEST(Init, HelpBehindALongValueGoesOnInItsColumn) {
+  const auto text = [](std::string_view name) {
+    return std::string(std::ranges::find(starts(), name, &Start::name)->text());
+  };
+  EXPECT_TRUE(has(text("place"), "  strategies: [contiguous, eplb_hierarchical, eplb_global]  # kinds of\n" +
+                                     std::string(34, ' ') + "  # placement, or maps with their parameters\n"))
+      << text("place");
+  EXPECT_TRUE(has(text("cluster"),
+                  "  title: \"InfiniBand NDR, rail-optimised, two levels\"  # full name\n  kind: rail_leaf_spine "))
+      << text("cluster");
+}
+
 TEST(Init, WritesOverNothingUnlessForced) {
   const TemporaryFolder folder;
   std::ofstream(folder.file("mine.yaml")) << "title: mine\n";

@@ -24,6 +24,18 @@ TEST(Loss, ComparesPrecisionsAndSaysWhatIsWrong) {
   EXPECT_EQ(moesim_prints("loss --model mixtral-8x7b --text a.txt", folder).exit_code, 2);
 }
 
+TEST(Loss, ARecordingSaysLossesWhereTheyAreAskedFor) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.file("a.txt")) << "Experts choose tokens.";
+  const std::string input = "record --model mixtral-8x7b --synthetic --text a.txt --json -o ";
+  const Printed plain = moesim_prints(input + "plain.db", folder),
+                with_losses = moesim_prints(input + "losses.db --losses", folder);
+  ASSERT_EQ(plain.exit_code, 0) << plain.err;
+  ASSERT_EQ(with_losses.exit_code, 0) << with_losses.err;
+  EXPECT_FALSE(nlohmann::json::parse(plain.out).contains("evaluation"));
+  EXPECT_EQ(nlohmann::json::parse(with_losses.out)["evaluation"]["losses"].size(), 1U);
+}
+
 TEST(Loss, HoldsGatesAgainstEachOther) {
   const TemporaryFolder folder;
   std::ofstream text(folder.file("a.txt"));

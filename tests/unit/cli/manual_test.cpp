@@ -43,6 +43,13 @@ class Manual : public testing::Test {
   Printed made_;
 };
 
+TEST_F(Manual, SaysRequiredOfWhatMustBeGivenAlone) {
+  const std::string page = text("moesim-init.1");
+  EXPECT_NE(page.find("experts) (required)\n"), std::string::npos) << page;
+  EXPECT_NE(page.find("file to create (default: print it)\n"), std::string::npos);
+  EXPECT_EQ(page.find("(required)"), page.rfind("(required)")) << "one is";
+}
+
 TEST_F(Manual, HasAPageOfEveryVerbWithEveryOption) {
   ASSERT_EQ(made_.exit_code, 0) << made_.err;
   const std::string whole = text("moesim.1");

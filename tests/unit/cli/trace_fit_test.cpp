@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "routing/trace.h"
 #include "support/program.h"
 #include "support/temporary_folder.h"
 
@@ -32,6 +33,7 @@ TEST(TraceFit, PrintsParametersFiguresAndASectionThatTheLawTakes) {
   EXPECT_TRUE(has("slope: 0.500, slope_varies: 0.000")) << printed.out;
   EXPECT_TRUE(has("the law, seed 2")) << printed.out;
   EXPECT_TRUE(has("a and b     1.000")) << printed.out;  // the two are alike
+  EXPECT_TRUE(has("steady: 1.000, layers_steady: 1.000")) << printed.out;
   EXPECT_EQ(printed.out.find("-0.000"), std::string::npos) << printed.out;
   EXPECT_TRUE(has("routing: {kind: grouped, spread: ")) << printed.out;
 }
@@ -66,6 +68,48 @@ TEST(TraceFit, SaysHowLoadsMoveWhereItIsToldPhases) {
   const std::string told = moesim_prints(files + " --phase prefill,prefill,decode", folder).out;
   EXPECT_NE(told.find(", phases_alike: 0."), std::string::npos) << told;
   EXPECT_EQ(moesim_prints(files + " --phase prefill", folder).err, "--phase: 1 phase for 3 recordings\n");
+}
+
+/// Six layers of 20,000 tokens of one choice among 32 experts, in four groups, the first `prompts` of them prefill; the
+/// experts' shares are those of SaysHowLoadsMoveWhereItIsToldPhases.
+void write_moment(const std::string& file, double part, int prompts) {
+  constexpr int kTokens = 20'000;
+  routing::TraceHeader header;
+  header.source = "a test", header.layers = {0, 1, 2, 3, 4, 5};
+  header.experts = 32, header.top_k = 1, header.groups = 4, header.groups_used = 2;
+  std::vector<routing::TraceToken> tokens;
+  for (int t = 0; t < kTokens; ++t)
+    tokens.push_back(
+        {t < prompts ? 0 : 1, 0, t, t, t < prompts ? routing::TracePhase::prefill : routing::TracePhase::decode, 0});
+  std::vector<std::int16_t> experts;
+  for (int l = 0; l < 6; ++l) {
+    std::vector<double> upto = {0};
+    for (int e = 0; e < 32; ++e)
+      upto.push_back(upto.back() + std::exp(std::sin(7.0 * e + l) + part * std::cos(5.0 * e * e + 3 * l)));
+    for (int t = 0, e = 0; t < kTokens; ++t) {
+      while (upto[std::size_t(e) + 1] < upto.back() * t / kTokens) ++e;
+      experts.push_back(std::int16_t(e));
+    }
+  }
+  routing::TraceWriter writer(file, header);
+  writer.add(tokens, experts);
+  writer.finish();
+}
+
+// Traces say their groups, and their phases where each is of one.
+TEST(TraceFit, TracesSayTheirGroupsAndPhases) {
+  TemporaryFolder folder;
+  write_moment(folder.file("p0.db"), 0, 20'000);
+  write_moment(folder.file("p1.db"), 0.2, 20'000);
+  write_moment(folder.file("d0.db"), 1, 0);
+  write_moment(folder.file("both.db"), 1, 10'000);
+  const std::string end = " --gpus 8 --nodes 2 --seeds 1";
+  const Printed told = moesim_prints("trace fit p0.db p1.db d0.db" + end, folder);
+  EXPECT_NE(told.out.find("6 MoE layers of 32 experts in 4 groups"), std::string::npos) << told.out << told.err;
+  EXPECT_NE(told.out.find(", phases_alike: 0."), std::string::npos) << told.out;
+  const Printed mixed = moesim_prints("trace fit p0.db p1.db both.db" + end, folder);
+  EXPECT_NE(mixed.out.find("p0 and p1 taken as one text at two moments"), std::string::npos) << mixed.out << mixed.err;
+  EXPECT_EQ(mixed.out.find("phases_alike: 0"), std::string::npos) << mixed.out;
 }
 
 TEST(TraceImport, PointsOutASingleRankAndExpertsThatNothingChose) {
