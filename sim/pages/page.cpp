@@ -215,11 +215,4 @@ std::string page_html(const Page& page, const Facts& facts) {
 Html strong(std::string_view text) { return html("<span class=\"sim\">{}</span>", text); }
 Html bad(std::string_view text) { return html("<span class=\"bad\">{}</span>", text); }
 Html dim(std::string_view text) { return html("<span class=\"dim\">{}</span>", text); }
-std::string share_text(double share) {
-  if (!std::isfinite(share)) return "?";
-  const double p = 100 * share, size = std::fabs(p);
-  return size == 0 || size >= 9.95 ? fmt::format("{:.0f} %", p)
-         : size >= 0.95            ? fmt::format("{:.1f} %", p)
-                                   : fmt::format("{:.2g} %", p);
-}
 }  // namespace moesim::pages

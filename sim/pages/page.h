@@ -7,6 +7,7 @@
 
 #include "pages/charts/figure.h"
 #include "pages/facts.h"
+#include "results/summary.h"
 
 namespace moesim::pages {
 
@@ -51,6 +52,5 @@ std::string page_html(const Page& page, const Facts& facts);
 Html strong(std::string_view text);
 Html bad(std::string_view text);
 Html dim(std::string_view text);
-/// "41 %"; below a tenth of a percent "0.03 %".
-std::string share_text(double share);
+using results::share_text;
 }  // namespace moesim::pages

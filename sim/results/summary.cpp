@@ -63,6 +63,14 @@ std::string pretty(double value, std::string_view unit) {
   return fmt::format("{} {}{}", digits(value / best->scale), best->text, unit);
 }
 
+std::string share_text(double share) {
+  if (!std::isfinite(share)) return "?";
+  const double p = 100 * share, size = std::fabs(p);
+  return size == 0 || size >= 9.95 ? fmt::format("{:.0f} %", p)
+         : size >= 0.95            ? fmt::format("{:.1f} %", p)
+                                   : fmt::format("{:.2g} %", p);
+}
+
 namespace {
 struct Heading {
   std::string text, unit;

@@ -12,6 +12,9 @@ namespace moesim::results {
 /// unit: as stored with a metric (s, B, B/s, FLOP/s, tokens/s, J, USD, ... or "" for a plain number).
 std::string pretty(double value, std::string_view unit);
 
+/// "97 %", "4.2 %", "0.14 %", "?" where there is none: two digits, and whole percents above.
+std::string share_text(double share);
+
 /// Runs every query of reports/NAME.sql on `db` and returns the results as titled tables.  Queries are separated by ";"
 /// and each starts with a comment line `-- Title`.  A column called `name [unit]` prints with pretty(); two columns
 /// called value and unit print as one; one called `run` is left out where the database has a single run.  A query

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/ceil_div.h"
+#include "forward/engine.h"
 #include "runs/parallel.h"
 #include "serving/deployment/pool_memory.h"
 #include "sizing/instance_shapes.h"
@@ -20,7 +21,17 @@ struct Family {
   std::string engine;
   PoolDesign base;
   std::string refused;
+  bool overlaps = false;  // where the plan does not ask
 };
+
+/// Whether an engine has two micro-batches that hide each other's exchanges: SGLang and vLLM with DeepEP's exchanges
+/// alone, TensorRT-LLM not (SGLang, server arguments, enable-two-batch-overlap; vLLM docs, dual batch overlap).
+bool overlaps_as_it_exchanges(const std::string& engine, Role role) {
+  const forward::Engine e = forward::load_engine(engine);
+  const auto kernel = role == Role::decode ? e.decode_exchange : e.prefill_exchange;
+  return !kernel || *kernel == network::ExchangeKernel::deepep_normal ||
+         *kernel == network::ExchangeKernel::deepep_low_latency;
+}
 
 /// Slots of experts that a plan's redundancy comes to on so many GPUs.
 std::vector<int> slot_counts(const Plan& plan, int gpus) {
@@ -36,6 +47,7 @@ std::vector<int> slot_counts(const Plan& plan, int gpus) {
 
 void add_families(const Plan& plan, const PricedNode& node, const std::string& engine, Role role,
                   std::vector<Family>& out) {
+  const bool overlaps = overlaps_as_it_exchanges(engine, role);
   for (const Variant& variant : plan.variants)
     for (const InstanceShape& s : instance_shapes(plan, node)) {
       PoolDesign d{.role = role, .tensor = s.tensor, .data = s.data, .pipeline = s.pipeline, .variant = variant};
@@ -46,12 +58,13 @@ void add_families(const Plan& plan, const PricedNode& node, const std::string& e
         std::string illegal = s.obstacle;
         if (illegal.empty() && plan.model.moe && !d.experts_tensor && d.stage_gpus() > slots)
           illegal = fmt::format("layout: {} GPUs for {} slots of experts", d.stage_gpus(), slots);
-        out.push_back({&node, engine, d, illegal});
+        out.push_back({&node, engine, d, illegal, overlaps});
       }
     }
 }
 
-std::vector<OverlapKind> overlaps(const Plan& plan, const PoolDesign& d) {
+std::vector<OverlapKind> overlaps(const Plan& plan, const Family& family) {
+  const PoolDesign& d = family.base;
   const bool exchanges = plan.model.moe && !d.experts_tensor && d.stage_gpus() > 1;
   const std::vector<OverlapKind>& asked = plan.section.candidates.overlap;
   std::vector<OverlapKind> out;
@@ -59,7 +72,9 @@ std::vector<OverlapKind> overlaps(const Plan& plan, const PoolDesign& d) {
     const bool fits = kind == OverlapKind::none ||
                       (exchanges && kind == OverlapKind::two_batch && d.role == Role::prefill) ||
                       (exchanges && kind == OverlapKind::five_stage && d.role == Role::decode);
-    if (fits && (asked.empty() || std::ranges::find(asked, kind) != asked.end())) out.push_back(kind);
+    if (!fits) continue;
+    if (asked.empty() ? kind == OverlapKind::none || family.overlaps : std::ranges::find(asked, kind) != asked.end())
+      out.push_back(kind);
   }
   if (out.empty()) out.push_back(OverlapKind::none);
   return out;
@@ -75,7 +90,7 @@ std::vector<Proposal> members(const Plan& plan, const Family& family) {
   if (role == Role::prefill) batches = {std::ranges::max(batches)};
   if (role == Role::decode) tokens = {std::ranges::max(tokens)};
   std::vector<Proposal> out;
-  for (const OverlapKind overlap : overlaps(plan, family.base))
+  for (const OverlapKind overlap : overlaps(plan, family))
     for (const int batch : batches)
       for (const int t : tokens) {
         Proposal p{family.node, family.engine, family.base, {}};

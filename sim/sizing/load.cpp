@@ -134,8 +134,8 @@ void check_beyond(const Config& size, const Plan& plan, double beyond) {
 
 std::string beyond_text(const Plan& plan) {
   if (plan.load.beyond == 0) return "";
-  return fmt::format("{:.3g} % of the requests are {}: engines refuse them, on any hardware; they count as {}",
-                     100 * plan.load.beyond, context_text(plan),
+  return fmt::format("{} of the requests are {}: engines refuse them, on any hardware; they count as {}",
+                     results::share_text(plan.load.beyond), context_text(plan),
                      plan.section.targets.share > 0 ? "missed in `share`" : "no part of the load that is judged");
 }
 

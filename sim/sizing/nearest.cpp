@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "results/summary.h"
 #include "sizing/lengths.h"
 
 namespace moesim::sizing {
@@ -68,10 +69,10 @@ std::string too_long(const Plan& plan, const Search& s, serving::Role role) {
   if (most == nullptr) return "";
   const bool prompts = role == serving::Role::prefill;
   return fmt::format(
-      "No pool holds the load's longest {}: {} on {} comes nearest, with {} tokens a rank; {:.3g} % are "
+      "No pool holds the load's longest {}: {} on {} comes nearest, with {} tokens a rank; {} are "
       "longer. Bound their lengths, or allow larger instances.\n",
       prompts ? "prompt" : "request", text_of(most->design, 1), node_name(*most->node), most->steady.holds,
-      100 * share_longer(plan, prompts, most->steady.holds));
+      results::share_text(share_longer(plan, prompts, most->steady.holds)));
 }
 
 std::string nearest_pool(const Plan& plan, const Search& s) {

@@ -42,8 +42,8 @@ double weights_on_node(const Plan& plan, const Deployment& d, std::size_t p, Sha
 std::string outage_text(const Trial& trial, double away, bool gone) {
   std::string out = fmt::format("in the {} from then on", results::pretty(seconds(trial.duration - trial.warmup), "s"));
   if (gone)
-    out +=
-        fmt::format("; nothing is served for {}, {:.3g} % of a month", results::pretty(away, "s"), 100 * away / kMonth);
+    out += fmt::format("; nothing is served for {}, {} of a month", results::pretty(away, "s"),
+                       results::share_text(away / kMonth));
   return out;
 }
 }  // namespace
@@ -77,9 +77,9 @@ std::vector<NodeLoss> node_losses(const Plan& plan, const Entry& answer) {
   std::vector<NodeLoss> out{{CheckKind::node_loss, "a node lost, no spare", base}, {CheckKind::spare, "", base}};
   if (!gone.empty()) {
     out[0].served = false;
-    out[0].outage =
-        fmt::format("{}: nothing is served until it is back, each hour is {:.3g} % of a month",
-                    d.nodes() == 1 ? "it is the only node" : "all of " + gone + " is on it", 100 * 3600 / kMonth);
+    out[0].outage = fmt::format("{}: nothing is served until it is back, each hour is {} of a month",
+                                d.nodes() == 1 ? "it is the only node" : "all of " + gone + " is on it",
+                                results::share_text(3600 / kMonth));
   }
   constexpr Time kForever = 86400_s * 30;  // the longest that serving takes
   out[0].trial.start_up = std::min(base.duration * 10, kForever);

@@ -17,6 +17,7 @@
 #include "spec/model.h"
 
 namespace moesim::sizing {
+inline constexpr int kMostGpus = 1 << 20;  // of a cluster (spec/hardware.cpp)
 
 /// Latencies that may have a target, by the names of their metrics.
 constexpr std::array<std::string_view, 16> kLatencies = {
@@ -112,7 +113,7 @@ struct Candidates {
     f("batch", p.batch, "most requests of a rank; default 16 to 512");
     f("tokens", p.tokens, "most tokens of a rank and step; default 2048 to 16384");
     f("redundant", p.redundant, "slots beyond one an expert; default 0 and an eighth of the experts");
-    f("overlap", p.overlap, "of instances with exchanges; default: what their role can use, and none");
+    f("overlap", p.overlap, "of instances with exchanges; default: what their role and the engine can use, and none");
     f("pairs", p.pairs,
       "most query-key pairs of a rank and step that computes prompts, so that all GPUs attend to as much (a batcher's "
       "max_pairs); 0: any number");

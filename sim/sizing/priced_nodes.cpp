@@ -11,7 +11,6 @@
 namespace moesim::sizing {
 namespace {
 constexpr double kHoursAYear = 8760;
-constexpr int kMostGpus = 1 << 20;  // of a cluster (spec/hardware.cpp)
 
 /// USD of a GPU-hour: rented, or bought and powered.
 double gpu_hour(const Config& place, const PricedNode& n) {

@@ -11,8 +11,6 @@
 
 namespace moesim::sizing {
 namespace {
-constexpr std::int64_t kMostGpus = 1 << 20;  // of a cluster (spec/hardware.cpp)
-
 /// Simulates numbers of units once each.
 class TriedCount {
  public:

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/words.h"
 #include "pages/studies/common.h"
 #include "pages/studies/studies.h"
 #include "pages/studies/training_stages.h"
@@ -32,7 +33,9 @@ enum Column {
   kTensor,
   kData,
   kSchedule,
-  kRecompute
+  kRecompute,
+  kRunDays,
+  kRunCost
 };
 constexpr std::size_t kMostNamed = 16, kMostDots = 2500, kMostRows = 2500;
 
@@ -215,14 +218,15 @@ void add_fates(Page& page, const Queries& q) {
 void add_ledger(Page& page, const LongUnit& unit, const Rows& all, const Queries& q) {
   DataTable t{"",
               {"mapping", "node", "GPUs", "step", unit.name, "USD", "MFU", "bubble", "exposed", "fullest GPU",
-               "at least", "fate", "reason"},
+               "at least", "whole run", "its USD", "fate", "reason"},
               {}};
   for (std::size_t i = 0; i < all.size() && i < kMostRows; ++i)
     t.rows.push_back({cell(all.text(i, kWords)), cell(all.text(i, kNode)), cell(all.number(i, kGpus)),
                       cell(all.number(i, kStep), "s"), cell(unit.a_day * all.number(i, kDays)),
                       cell(all.number(i, kCost)), cell(all.number(i, kMfu)), cell(all.number(i, kBubble), "s"),
                       cell(all.number(i, kExposed), "s"), cell(all.number(i, kPeak), "B"),
-                      cell(all.number(i, kLeast), "s"), cell(all.text(i, kFate)), cell(all.text(i, kReason))});
+                      cell(all.number(i, kLeast), "s"), cell(unit.a_day * all.number(i, kRunDays)),
+                      cell(all.number(i, kRunCost)), cell(all.text(i, kFate)), cell(all.text(i, kReason))});
   Section s;
   s.id = "ledger";
   s.question = "What else was tried?";
@@ -231,7 +235,11 @@ void add_ledger(Page& page, const LongUnit& unit, const Rows& all, const Queries
       "<p class=\"ctl\"><label>Only rows with <input type=\"search\" data-filter=\"ledger-rows\"></label> <output "
       "id=\"ledger-rows-n\"></output></p>{}",
       table_html(t, "ledger-rows"));
-  s.note = "At least: the kernels of the busiest rank alone; no step of the mapping is shorter.";
+  s.note = fmt::format(
+      "At least: the kernels of the busiest rank alone; no step of the mapping is shorter. Whole run: {}, with "
+      "failures, "
+      "checkpoints and repairs, of those whose run was simulated.",
+      unit.name);
   if (all.size() > kMostRows) s.note += fmt::format(" The first {} of them; the table mapping has all.", kMostRows);
   s.sql = {q.sql("mappings")};
   page.sections.push_back(std::move(s));
@@ -245,9 +253,11 @@ void add_keys(Page& page, const LongUnit& unit, const Facts& f, const Rows& chos
   };
   const double days = std::strtod(f.setting("size.targets.days").c_str(), nullptr),
                cost = std::strtod(f.setting("size.targets.cost").c_str(), nullptr);
-  key("Time, without interruptions", 4, "days", unit.text(chosen.number(0, 4)),
-      days > 0 ? "of " + unit.text(days) : "");
-  key("Cost", 5, "cost", results::pretty(chosen.number(0, 5), "USD"), cost > 0 ? "of " + usd(cost) : "");
+  const bool run = std::isfinite(chosen.number(0, 10));
+  key(run ? "Time, with failures" : "Time, without interruptions", 4, "coalesce(run_days, days)",
+      unit.text(chosen.number(0, 4)), days > 0 ? "of " + unit.text(days) : "");
+  key("Cost", 5, "coalesce(run_cost, cost)", results::pretty(chosen.number(0, 5), "USD"),
+      cost > 0 ? "of " + usd(cost) : "");
   key("A step", 6, "step_time", results::pretty(chosen.number(0, 6), "s"),
       fmt::format("MFU {}", share_text(chosen.number(0, 7))));
   const std::optional<double> holds = gpu_memory(f);
@@ -265,7 +275,9 @@ Page mapping_page(const Facts& f, const results::Database& db) {
                                      : !nearest.empty() ? nearest.number(0, 4)
                                                         : NAN);
   if (!chosen.empty()) {
-    page.headline = html("{} GPUs of {} train it in {} for {}: {}", brief(chosen.number(0, 3)), chosen.text(0, 1),
+    const double spare = chosen.number(0, 11);
+    page.headline = html("{} GPUs of {}{} train it in {} for {}: {}", brief(chosen.number(0, 3)), chosen.text(0, 1),
+                         spare > 0 ? fmt::format(" and {} in waiting", counted(std::int64_t(spare), "node")) : "",
                          strong(unit.text(chosen.number(0, 4))), usd(chosen.number(0, 5)), chosen.text(0, 0));
     add_keys(page, unit, f, chosen);
   } else if (!nearest.empty()) {

@@ -101,10 +101,10 @@ std::string next_text(const Choice& c) {
 }
 
 /// Days and USD that a mapping is judged by; of one that was not simulated the least.
-struct Standing {
+struct JobStanding {
   double days, cost;
 };
-Standing standing_of(const Job& job, const MappingEntry& e) {
+JobStanding standing_of(const Job& job, const MappingEntry& e) {
   if (e.run) return {e.run->days, e.run->cost};
   const double days = e.hours(job, e.result ? e.result->step : e.least) / 24;
   return {days, days * 24 * e.mapping.cost_per_hour()};

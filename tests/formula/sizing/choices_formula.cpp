@@ -50,6 +50,26 @@ TEST(Choices, OfDraftsLeavePoolsOfEveryRole) {
   EXPECT_LT(with, without) << "a token more in every other step";
 }
 
+/// Where the plan does not ask, engines are given the overlap that they have: with DeepEP's exchanges alone.
+TEST(Choices, OfOverlapAreThoseTheEngineHas) {
+  const auto kinds = [](const std::string& more) {
+    const TemporaryFolder folder;
+    put_file(folder.file("plan.yaml"),
+             "model: deepseek-v2-lite\nsize:\n  workload: {kind: poisson, rate: 10, input: {kind: fixed, mean: 900}, "
+             "output: {kind: fixed, mean: 100}}\n  targets: {ttft_p90: 2 s}\n  candidates: {nodes: [{node: hgx-h100, "
+             "nodes: 1}], batch: [64], tokens: [2048], redundant: [0], tensor: [1], data: [8], " +
+                 more + "}\n");
+    std::set<serving::OverlapKind> out;
+    for (const Proposal& p : propose(read_plan(folder.file("plan.yaml"), {}, {}), 1)) out.insert(p.design.overlap);
+    return out;
+  };
+  using enum serving::OverlapKind;
+  EXPECT_EQ(kinds("engines: [sglang]"), (std::set{none, two_batch, five_stage}));
+  EXPECT_EQ(kinds("engines: [vllm]"), std::set{none});
+  EXPECT_EQ(kinds("engines: [trtllm]"), std::set{none});
+  EXPECT_EQ(kinds("engines: [vllm], overlap: [two_batch]"), (std::set{none, two_batch})) << "asked for";
+}
+
 TEST(Choices, OfExpertsAndStagesAreThoseAsked) {
   std::set<std::string> ways;
   for (const Proposal& p :

@@ -104,7 +104,7 @@ TEST_F(ReportTest, AnswersATrainingPlan) {
   results::Results r(file("plan.db"), {test::kHostileTitle, "size", "plan.yaml", "", "", 1});
   using V = results::Results::Value;
   const auto mapping = [&](int i, const char* words, int gpus, const char* fate, const char* reason, V step, V days,
-                           V cost) {
+                           V cost, bool whole = false) {
     const bool run = !std::holds_alternative<std::monostate>(step);
     r.add(results::Table::mapping, {i,
                                     "hgx",
@@ -130,15 +130,19 @@ TEST_F(ReportTest, AnswersATrainingPlan) {
                                     run ? V(0.25) : results::Results::null(),
                                     run ? V(std::int64_t{1} << 30) : results::Results::null(),
                                     days,
-                                    cost});
+                                    cost,
+                                    whole ? V(12.5) : results::Results::null(),
+                                    whole ? V(2.5e4) : results::Results::null(),
+                                    whole ? V(2) : results::Results::null()});
   };
-  mapping(0, "PP4 <b>", 64, "chosen", "days 10 of 20", 5.0, 10.0, 2e4);
+  mapping(0, "PP4 <b>", 64, "chosen", "days 12.5 of 20", 5.0, 10.0, 2e4, true);
   mapping(1, "PP8", 128, "meets", "", 3.0, 6.0, 3e4);
   mapping(2, "PP2", 64, "illegal", "memory: 3 GB too much", results::Results::null(), results::Results::null(),
           results::Results::null());
   r.finish({}, "size.targets.days: 20\n");
   const std::string page = report_page(file("plan.db"));
-  EXPECT_NE(page.find("64 GPUs of hgx train it in <span class=\"sim\">10 days</span> for 20,000 USD: PP4 &lt;b&gt;"),
+  EXPECT_NE(page.find("64 GPUs of hgx and 2 nodes in waiting train it in <span class=\"sim\">12.5 days</span> for "
+                      "25,000 USD: PP4 &lt;b&gt;"),
             std::string::npos);
   EXPECT_NE(page.find("2 of 2 simulated mappings meet the targets, and <span class=\"sim\">2</span> of these are"),
             std::string::npos);

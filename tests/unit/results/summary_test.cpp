@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "results/perfetto.h"
 
@@ -60,6 +61,16 @@ TEST(Perfetto, WritesMicrosecondsWithEveryPicosecond) {
   EXPECT_NE(json.find(R"("ph":"f","cat":"flow","name":"tokens","id":0,"pid":0,"tid":0,"ts":2.000000,"bp":"e")"),
             json.npos)
       << json;
+}
+
+TEST(ShareText, HasTwoDigitsAndWholePercentsAbove) {
+  EXPECT_EQ(share_text(0), "0 %");
+  EXPECT_EQ(share_text(0.00139), "0.14 %");
+  EXPECT_EQ(share_text(0.042), "4.2 %");
+  EXPECT_EQ(share_text(0.0996), "10 %");
+  EXPECT_EQ(share_text(0.996), "100 %");  // and not 1e+02
+  EXPECT_EQ(share_text(1.262), "126 %");
+  EXPECT_EQ(share_text(std::numeric_limits<double>::quiet_NaN()), "?");
 }
 }  // namespace
 }  // namespace moesim::results
