@@ -16,6 +16,7 @@ class Capacity {
  public:
   static constexpr int kSteps = 16;  // of the plan's load: chance is no finer on such windows
   static constexpr int kLeast = 1 - kSteps, kMost = 63 * kSteps;  // looked at
+  static constexpr double kShort = 1, kMiddle = 2, kLong = 4;     // windows, as verdicts are decided (verdict.cpp)
   /// Times the plan's; 0 below what is looked at.
   static double load_of(int step) { return step < kLeast ? 0 : 1 + double(step) / kSteps; }
   /// In which a load is looked for: a 16th of the plan's, of itself from there on.
@@ -43,8 +44,7 @@ class Capacity {
   std::optional<Beyond> missed_beyond(int found) const;
 
  private:
-  static constexpr double kLikely = 0.9;                       // of what it should carry: where it is looked for first
-  static constexpr double kShort = 1, kMiddle = 2, kLong = 4;  // as verdicts are decided (verdict.cpp)
+  static constexpr double kLikely = 0.9;  // of what it should carry: where it is looked for first
 
   struct Seen {
     bool met = false, far = false;  // far: it misses by so much that a longer window says the same

@@ -21,8 +21,9 @@ Variation variation_of(std::string what, const Deployment& d, bool met, std::str
   return {std::move(what), met, d.gpus(), d.cost_per_hour(), std::move(standing), d.instances, {}};
 }
 
-/// relaxed: under other targets, so that what was not enough may be.
-Variation resized(const Plan& plan, Entry entry, std::string what, double load, double length, bool relaxed = false) {
+/// relaxed: under other targets, so that what was not enough may be.  stretch: of the windows it is judged on at least.
+Variation resized(const Plan& plan, Entry entry, std::string what, double load, double length, bool relaxed = false,
+                  double stretch = 1) {
   entry.fate = Fate::pruned;
   if (load < 1 || length < 1 || relaxed) entry.missed.clear();
   for (std::vector<double>* of : {&entry.need, &entry.within})
@@ -30,7 +31,7 @@ Variation resized(const Plan& plan, Entry entry, std::string what, double load, 
   // More load takes about as many more instances.
   for (int& n : entry.deployment.instances) n = std::max({1, n, int(std::lround(n * load * length))});
   fit_to_limits(plan, entry);
-  const Terms terms{.load = load, .length = length};
+  const Terms terms{.load = load, .length = length, .stretch = stretch};
   if (!minimise(plan, entry, 1e300, terms)) return variation_of(std::move(what), entry.deployment, false, entry.reason);
   // What the nodes hold beside those costs nothing.
   if (std::vector<int> all = filled(entry); all != entry.deployment.instances) {
@@ -102,12 +103,15 @@ double capacity(const Plan& plan, const Entry& entry, const Deployment& d) {
 namespace {
 using Task = std::function<Variation()>;
 
-/// The plan under other loads, lengths and targets.
-std::vector<Task> changed_plans(const Plan& plan, const Entry& winner) {
+/// The plan under other loads, lengths and targets.  Loads beyond what the answer carries are judged on windows as long
+/// as those that showed it: on a short one more than that may pass.
+std::vector<Task> changed_plans(const Plan& plan, const Entry& winner, const std::shared_future<Carried>& carried) {
   std::vector<Task> out;
   for (const double change : {1 - kStep, 1 + kStep, 2.0})
-    out.push_back([&plan, &winner, change] {
-      return resized(plan, winner, fmt::format("load {:+.0f} %", (change - 1) * 100), change, 1);
+    out.push_back([&plan, &winner, change, carried] {
+      const bool beyond = change > 1 && !carried.get().or_more && change > carried.get().load;
+      return resized(plan, winner, fmt::format("load {:+.0f} %", (change - 1) * 100), change, 1, false,
+                     beyond ? Capacity::kLong : 1);
     });
   if (!plan.input.empty() && !plan.output.empty())
     for (const double change : {1 - kStep, 1 + kStep})
@@ -129,11 +133,11 @@ std::vector<Task> changed_plans(const Plan& plan, const Entry& winner) {
 }  // namespace
 
 std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, const std::function<void()>& also) {
-  const std::vector<Task> changed = changed_plans(plan, winner);
   // How much load it carries takes longest, many simulations one after the other, and what an instance more carries is
   // looked for from there on: it begins first, and goes on with the pool that answers.
   std::promise<Carried> promise;
   const std::shared_future<Carried> carried = promise.get_future().share();
+  const std::vector<Task> changed = changed_plans(plan, winner, carried);
   std::vector<Task> tasks{[&] {
     try {
       Capacity capacity(plan, winner, winner.deployment);
