@@ -212,7 +212,7 @@ TEST_F(JobAnswer, NearestOfWhatOnlyBoundsAreKnownOf) {
   EXPECT_EQ(head(2),
             "Nothing meets the targets. Nearest: TP1 PP1 DP16 on 16 GPUs: deadline: at the very least\n"
             "It would do with 12.0 h, or on about 3 such nodes if it scaled.\n");
-  choice_.entries[1] = entry(1, 1, 8.64);
+  choice_.entries[1] = entry(1, 1, 8.64), choice_.entries[1].result.reset();
   for (MappingEntry& e : choice_.entries) e.fate = MappingFate::illegal, e.reason = "memory: of another";
   choice_.entries[0].reason = "memory: none";
   EXPECT_EQ(head(1), "Nothing fits. For example TP1 PP2 DP8, 1f1b on 16 GPUs: memory: none\n");
