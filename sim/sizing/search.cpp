@@ -42,7 +42,9 @@ struct Priced {
   Proposal* proposal = nullptr;
   std::pair<double, double> cost{};  // USD/h, of whole instances and of parts
   Loaded loaded{};
-  bool no_worse_than(const Priced& o) const { return cost.first <= o.cost.first && loaded.used <= o.loaded.used; }
+  bool no_worse_than(const Priced& o) const {
+    return cost.first <= o.cost.first && loaded.used <= o.loaded.used && cost.second <= o.cost.second;
+  }
 };
 
 Priced priced(const Plan& plan, Proposal& p) {
@@ -54,20 +56,37 @@ Priced priced(const Plan& plan, Proposal& p) {
 std::string why_dropped(const Priced& p, const std::vector<Priced>& kept) {
   for (const Priced& o : kept)
     if (o.no_worse_than(p))
-      return fmt::format("dominated: by {}: no cheaper, no faster", text_of(o.proposal->design, 1));
+      return fmt::format("dominated: by {}: no cheaper, no faster, carries no more", text_of(o.proposal->design, 1));
   for (const Priced& o : kept)
-    if (same_layout(o.proposal->design, p.proposal->design))
+    if (same_layout(o.proposal->design, p.proposal->design) && o.cost.first < p.cost.first)
       return fmt::format("dearer: {:.2f} USD/h in closed form, {:.2f} with {}", p.cost.first, o.cost.first,
                          text_of(o.proposal->design, 1));
-  return fmt::format("dearer: {:.2f} USD/h in closed form, {} other layouts come before it", p.cost.first, kept.size());
+  const bool dearer = p.cost.first > kept.front().cost.first;
+  return fmt::format("{}: {:.2f} USD/h in closed form, {} others come before it", dearer ? "dearer" : "behind",
+                     p.cost.first, kept.size());
+}
+
+/// What costs no more than the cheapest kept and clearly less for each request than any: it fills the nodes that are
+/// paid for with most load.  Null: nothing does.
+const Priced* roomiest(const std::vector<Priced>& all, const std::vector<Priced>& kept, bool overrun) {
+  if (kept.empty()) return nullptr;
+  const auto a_request = [](const Priced& p) { return p.cost.second; };
+  const double least = std::ranges::min(kept, {}, a_request).cost.second;
+  const Priced* best = nullptr;
+  for (const Priced& p : all)
+    if (may_overrun(*p.proposal) == overrun && p.cost.first <= kept.front().cost.first &&
+        a_request(p) < kClearly * least && (best == nullptr || a_request(p) < a_request(*best)))
+      best = &p;
+  return best;
 }
 
 /// Layouts that may cost more, for being faster than those that are kept for their cost.
 constexpr int kFaster = 2;
 
 /// The cheapest usable pools of a role on a kind of node, of equally cheap ones those that use least of the targets:
-/// the best of each layout, a few layouts; then some that are faster.  The others say why not.
-/// Those that may overrun are chosen for themselves, so that they displace none that cannot.
+/// the best of each layout, a few layouts; then some that are faster, and the one that carries most on the nodes that
+/// are paid for anyway.  The others say why not. Those that may overrun are chosen for themselves, so that they
+/// displace none that cannot.
 std::vector<const Proposal*> best_pools(const Plan& plan, std::vector<Proposal>& all, const PricedNode& node,
                                         const std::string& engine, Role role) {
   std::vector<Priced> sorted, out;
@@ -91,6 +110,7 @@ std::vector<const Proposal*> best_pools(const Plan& plan, std::vector<Proposal>&
       if (!room && (!fastest || faster++ == kFaster)) continue;
       kept.push_back(p);
     }
+    if (const Priced* most = roomiest(sorted, kept, overrun)) kept.push_back(*most);
     std::ranges::move(kept, std::back_inserter(out));
   }
   if (all_of_them) out = sorted;

@@ -75,8 +75,9 @@ std::string meanings(const Rows& fates, const Rows& refused) {
       {"misses", "simulated, and misses a target"},
       {"illegal", "cannot be run"}};
   constexpr std::pair<std::string_view, std::string_view> kPools[] = {
-      {"dominated", "usable, but another pool is no dearer and no slower"},
+      {"dominated", "usable, but another pool is no dearer and no slower, and carries as much"},
       {"dearer", "usable, but cheaper ones come before it"},
+      {"behind", "usable and no dearer, but slower than the few of that price that were tried"},
       {"memory", "does not fit"}};
   std::string out;
   const auto say = [&](const Rows& rows, const auto& words) {
