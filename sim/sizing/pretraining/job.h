@@ -31,7 +31,9 @@ struct JobCandidates {
                                                  training::RecomputeKind::full};
   static void fields(auto& f, auto& p) {
     f.required("nodes", p.nodes, "kinds of node: names, or maps with price and number");
-    f("counts", p.counts, "numbers of nodes; default: all that may be had, a half, a quarter and an eighth of them");
+    f("counts", p.counts,
+      "numbers of nodes; default: all that may be had, the largest power of two below, and a half, a quarter and an "
+      "eighth of both");
     f("tensor", p.tensor, "GPUs that share attention; default: powers of two in a node that divide the heads");
     f("context", p.context, "GPUs that share a sequence; default 1");
     f("pipeline", p.pipeline, "stages; default: powers of two up to 32");

@@ -50,8 +50,10 @@ std::string spares_text(const Job& job, const RunFigures& run, const std::vector
 std::string whole_run_text(const Job& job, const Choice& c) {
   const RunFigures& r = *c.run;
   const MappingEntry& w = c.entries[*c.winner];
-  std::string out = fmt::format("{}: {}, {} ({:.2f} USD/h), {} GPU-hours paid, goodput {:.1f} %\n", name_of_run(job),
-                                days_text(r.days), usd(r.cost), r.paid_gpus * w.mapping.node->gpu_hour,
+  // One run is one draw: with others it may fail more often, or less.
+  const std::string drawn = job.fails ? fmt::format(", {:.0f} as seed {} draws them", r.failures, job.seed) : "";
+  std::string out = fmt::format("{}{}: {}, {} ({:.2f} USD/h), {} GPU-hours paid, goodput {:.1f} %\n", name_of_run(job),
+                                drawn, days_text(r.days), usd(r.cost), r.paid_gpus * w.mapping.node->gpu_hour,
                                 pretty(r.paid_gpu_hours(), ""), 100 * r.goodput) +
                     spares_text(job, r, c.with_spares);
   if (job.free_interval)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "core/yaml_line.h"
@@ -65,8 +66,13 @@ std::vector<int> node_counts(const Job& job, const PricedNode& node) {
   if (out.empty()) {
     int most = node.choice.most;
     if (const int gpus = job.section.targets.gpus; gpus > 0) most = std::min(most, gpus / job.used_of(node));
-    for (const int part : {1, 2, 4, 8})
+    for (const int part : {1, 2, 4, 8}) {
       if (most % part == 0) out.push_back(most / part);
+      // Of 5 or 264 nodes no such part may divide a batch.
+      if (const int two = int(std::bit_floor(unsigned(std::max(most, 1)))) / part; two >= 1) out.push_back(two);
+    }
+    std::ranges::sort(out, std::ranges::greater{});
+    out.erase(std::ranges::unique(out).begin(), out.end());
   }
   std::erase_if(out, [&](int n) { return !allowed(n); });
   return out;

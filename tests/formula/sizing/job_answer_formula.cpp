@@ -45,7 +45,8 @@ TEST_F(JobAnswer, OfAWholeRunSaysWhatSparesGainAndWhatIsOfStepsAlone) {
   EXPECT_EQ(
       head(4),
       "24 GPUs, 3 nodes of box, 1 of them spare: TP1 PP1 DP16\n"
-      "the run with its failures: 2.0 days, 1,152 USD (24.00 USD/h), 1,152 GPU-hours paid, goodput 50.0 %\n"
+      "the run with its failures, 3 as seed 1 draws them: 2.0 days, 1,152 USD (24.00 USD/h), 1,152 GPU-hours paid, "
+      "goodput 50.0 %\n"
       "1 spare node: 4.0 days -> 2.0 days, 1,536 USD -> 1,152 USD\n"
       "its steps alone: 1.0 days, 384 USD; step 8.64 s, MFU 40.0 %, 90.0 of 100.0 usable GB on the fullest GPU\n");
   EXPECT_TRUE(says("1 mappings formed or refused, 0 simulations of a step, judged by 3 whole runs\n"));
