@@ -91,8 +91,9 @@ constexpr const char* kCluster =
 TEST(MutatedText, OfModelsAndClusters) {
   const auto count = [](const spec::Model& m) { EXPECT_GE(spec::count_parameters(m).total(), 0); };
   EXPECT_GT(refused(kModel, [&](const std::string& text) { count(spec::read_model(Config::from_text(text, "m"))); }),
-            50);
-  EXPECT_GT(refused(kCluster, [](const std::string& text) { spec::read_cluster(Config::from_text(text, "c")); }), 50);
+            test::rounds(50));
+  EXPECT_GT(refused(kCluster, [](const std::string& text) { spec::read_cluster(Config::from_text(text, "c")); }),
+            test::rounds(50));
 }
 
 TEST(MutatedText, OfConfigJson) {
@@ -109,13 +110,13 @@ TEST(MutatedText, OfConfigJson) {
               R"( "moe_layer_freq": 1, "n_group": 2, "topk_group": 1, "rms_norm_eps": 1e-06,)"
               R"( "rope_scaling": {"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096}})",
               read),
-      50);
+      test::rounds(50));
   EXPECT_GT(refused(R"({"model_type": "llama4", "text_config": {"vocab_size": 128, "hidden_size": 64,)"
                     R"( "num_hidden_layers": 4, "num_attention_heads": 4, "num_local_experts": 4,)"
                     R"( "intermediate_size": 96, "intermediate_size_mlp": 64, "interleave_moe_layer_step": 2,)"
                     R"( "no_rope_layers": [1, 1, 1, 0], "attention_chunk_size": 32}})",
                     read),
-            50);
+            test::rounds(50));
 }
 
 TEST(MutatedText, OfPlacements) {
@@ -123,7 +124,7 @@ TEST(MutatedText, OfPlacements) {
   for (const auto& [name, format] : enum_names(PlacementFormat{})) {
     SCOPED_TRACE(name);
     const auto read = [](const std::string& text) { placement_from_text(text, "p", {.gpus = 2}); };
-    EXPECT_GT(refused(placement_text(placement, format), read), 50);
+    EXPECT_GT(refused(placement_text(placement, format), read), test::rounds(50));
   }
 }
 
@@ -134,7 +135,7 @@ TEST(MutatedText, OfTables) {
                       csv.read_names();
                       while (csv.next()) csv.count(csv.column("a")), csv.seconds(csv.column("b"));
                     }),
-            50);
+            test::rounds(50));
   EXPECT_GT(refused(R"({"a": [1, 2.5, {"b": "c"}], "d": null})",
                     [](const std::string& text) {
                       const formats::JsonValue value = formats::parse_json(text, "j");
@@ -142,7 +143,7 @@ TEST(MutatedText, OfTables) {
                       json.list_at("a");
                       json.text_or("d", "");
                     }),
-            50);
+            test::rounds(50));
 }
 }  // namespace
 }  // namespace moesim::placement
