@@ -3,14 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+
+#include "runs/parallel.h"
 
 namespace moesim::sizing {
 
-int Capacity::find() {
+int Capacity::find(int jobs) {
   int low = 0, high = kSteps / 4;
+  look_at(low, high, kShort, jobs);
   bracket(low, high, kShort, kSteps / 4);
   bisect(low, high, kShort, kSteps / 8);
-  return decide(low, high);
+  return decide(low, high, jobs);
 }
 
 std::optional<int> Capacity::find_above(int least, int low, int high) {
@@ -59,10 +63,30 @@ const Capacity::Seen* Capacity::known(int step, double stretch) const {
 bool Capacity::meets(int step, double stretch) {
   if (step < kLeast || step > kMost) return step < kLeast;
   if (const Seen* seen = known(step, stretch)) return seen->met;
-  const Verdict v = judge_once(plan_, deployment_, {.end_to_end = end_, .load = load_of(step), .stretch = stretch});
+  const Verdict v = verdict(step, stretch);
+  note(step, v);
+  return v.met;
+}
+
+Verdict Capacity::verdict(int step, double stretch) const {
+  return judge_once(plan_, deployment_, {.end_to_end = end_, .load = load_of(step), .stretch = stretch});
+}
+
+void Capacity::note(int step, const Verdict& v) {
   seen_[{step, v.trial.duration}] = {v.met, v.used() > kFar || v.figures.piled_up > 0,
                                      v.met ? "" : text_of(*tightest(v.standings))};
-  return v.met;
+}
+
+void Capacity::look_at(int low, int high, double stretch, int jobs) {
+  const std::array steps{low, high};
+  std::array<std::optional<Verdict>, 2> seen;
+  runs::run_all("", steps.size(), jobs, [&](std::size_t k) {
+    if (steps[k] >= kLeast && steps[k] <= kMost && known(steps[k], stretch) == nullptr)
+      seen[k] = verdict(steps[k], stretch);
+  });
+  stop_if_interrupted();
+  for (std::size_t k = 0; k < steps.size(); ++k)
+    if (seen[k]) note(steps[k], *seen[k]);
 }
 
 /// Whether a longer window would say the same of a load that is not carried.
@@ -90,7 +114,8 @@ void Capacity::bisect(int& low, int& high, double stretch, int finest) {
 
 /// On long windows, between a load that short ones meet and one that they do not.  The lower one first: short windows
 /// say too much rather than too little.
-int Capacity::decide(int low, int high) {
+int Capacity::decide(int low, int high, int jobs) {
+  if (!is_decided(low + width(low))) look_at(low, low + width(low), kLong, jobs);
   if (!meets(low, kLong) || !is_decided(high)) bracket(low, high, kLong, width(low));
   bisect(low, high, kLong, width(low));
   return low;

@@ -26,8 +26,9 @@ class Capacity {
   Capacity(const Plan& plan, const Entry& entry, const Deployment& d)
       : plan_(plan), deployment_(d), end_(end_to_end(plan, entry)) {}
 
-  /// In steps from the plan's load; kLeast - 1: none.
-  int find();
+  /// In steps from the plan's load; kLeast - 1: none.  jobs: threads, for what is looked at side by side whatever they
+  /// are.
+  int find(int jobs = 1);
   /// Whether so much is carried on the shortest window, which says too much rather than too little.
   bool meets_briefly(int step) { return meets(step, kShort); }
   /// As find(), of what is carried briefly at `low` and not at `high`; nothing if that is less than `least`.
@@ -50,12 +51,16 @@ class Capacity {
     bool met = false, far = false;  // far: it misses by so much that a longer window says the same
     std::string missed{};           // the tightest target, where it misses it
   };
+  Verdict verdict(int step, double stretch) const;
+  void note(int step, const Verdict& v);
+  /// Looks at two loads at once that are mostly both asked for.
+  void look_at(int low, int high, double stretch, int jobs);
   const Seen* known(int step, double stretch) const;
   bool meets(int step, double stretch);
   bool is_decided(int step) const;
   void bracket(int& low, int& high, double stretch, int by);
   void bisect(int& low, int& high, double stretch, int finest);
-  int decide(int low, int high);
+  int decide(int low, int high, int jobs);
 
   const Plan& plan_;
   const Deployment& deployment_;

@@ -176,7 +176,7 @@ void race_on_load(const Plan& plan, Search& s, int jobs) {
   Tied& first = *all.front();
   Some rivals;
   for (std::size_t k = 1; k < all.size(); ++k) rivals.push_back(all[k].get());
-  first.exact = first.capacity->find();
+  first.exact = first.capacity->find(jobs);
   int best = std::max(*first.exact, Capacity::kLeast);
   const Some last = best_of(last_of(rivals, best, jobs), s, decided);
   decide(last, best + 2 * Capacity::width(best), jobs);

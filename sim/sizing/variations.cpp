@@ -6,6 +6,7 @@
 #include <cmath>
 #include <exception>
 #include <future>
+#include <numeric>
 
 #include "runs/parallel.h"
 #include "sizing/capacity.h"
@@ -102,6 +103,7 @@ double capacity(const Plan& plan, const Entry& entry, const Deployment& d) {
 
 namespace {
 using Task = std::function<Variation()>;
+constexpr int kMoreLoad = 2;  // place among all tasks of the first of two plans with more load
 
 /// The plan under other loads, lengths and targets.  Loads beyond what the answer carries are judged on windows as long
 /// as those that showed it: on a short one more than that may pass.
@@ -155,9 +157,16 @@ std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, con
     tasks.push_back(
         [&plan, &winner, carried, p] { return with_more(plan, winner, more_of(winner, p), carried.get().step); });
   std::vector<Variation> out(tasks.size());
+  // The longest first; but more load waits for what is carried where that has still to be found.
+  std::vector<std::size_t> order(tasks.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (!winner.carried)
+    std::rotate(order.begin() + kMoreLoad, order.begin() + kMoreLoad + 2, order.end() - std::ptrdiff_t(pools));
+  else
+    std::rotate(order.begin() + 1, order.begin() + kMoreLoad + 1, order.begin() + kMoreLoad + 2);
   runs::run_all("variations of the plan", tasks.size() - 1 + besides, jobs, [&](std::size_t k) {
     if (k > 0 && k <= besides) return also();
-    const std::size_t task = k == 0 ? 0 : k - besides;
+    const std::size_t task = order[k == 0 ? 0 : k - besides];
     out[task] = tasks[task]();
     if (task == 0) out.back() = tasks.back()();
   });
