@@ -35,12 +35,14 @@ _moesim() {
   if [ -n "$plain" ]; then COMPREPLY+=($(compgen -W "$plain" -- "$current")); files=no; fi
   if [ $files = no ]; then return; fi
   case $verb in
-    report|compare|diff|merge) COMPREPLY+=($(compgen -f -X '!*.db' -- "$current") $(compgen -d -- "$current")) ;;
+    @RESULTS@) COMPREPLY+=($(compgen -f -X '!*.db' -- "$current") $(compgen -d -- "$current")) ;;
     *) COMPREPLY+=($(compgen -f -- "$current")) ;;
   esac
 }
 complete -F _moesim moesim
 )bash";
+/// Verbs that are given databases of results.
+constexpr std::string_view kReadsResults[] = {"report", "compare", "diff", "merge"};
 constexpr std::string_view kKind = R"sh(_moesim_kind() {
   case "$1 $2" in
     "scenarios size" | "scenarios sweep") grep "^$2-" ;;
@@ -93,7 +95,6 @@ std::string zsh_text(std::string_view text) {
 std::string zsh_value(const CLI::App& verb, const CLI::Option& o) {
   const auto [names, plain] = completions_of(verb, o);
   if (!plain.empty()) return fmt::format("({})", plain);
-  constexpr std::string_view kReadsResults[] = {"report", "compare", "diff", "merge"};
   if (o.get_positional() && std::ranges::find(kReadsResults, verb.get_name()) != std::end(kReadsResults))
     return "_files -g \"*.db\"";
   return names.empty() ? "_files" : fmt::format("_moesim_names {}", names);
@@ -149,6 +150,7 @@ std::string bash_completion(const CLI::App& app) {
   }
   std::string out(kBash);
   replace(out, "@KIND@", kKind);
+  replace(out, "@RESULTS@", fmt::format("{}", fmt::join(kReadsResults, "|")));
   replace(out, "@VERBS@", verbs);
   replace(out, "@CASES@", cases);
   return out;
