@@ -27,10 +27,8 @@ struct Family {
 /// Whether an engine has two micro-batches that hide each other's exchanges: SGLang and vLLM with DeepEP's exchanges
 /// alone, TensorRT-LLM not (SGLang, server arguments, enable-two-batch-overlap; vLLM docs, dual batch overlap).
 bool overlaps_as_it_exchanges(const std::string& engine, Role role) {
-  const forward::Engine e = forward::load_engine(engine);
-  const auto kernel = role == Role::decode ? e.decode_exchange : e.prefill_exchange;
-  return !kernel || *kernel == network::ExchangeKernel::deepep_normal ||
-         *kernel == network::ExchangeKernel::deepep_low_latency;
+  const network::ExchangeKernel kernel = exchange_of(engine, role);
+  return kernel == network::ExchangeKernel::deepep_normal || kernel == network::ExchangeKernel::deepep_low_latency;
 }
 
 /// Slots of experts that a plan's redundancy comes to on so many GPUs.
@@ -139,6 +137,12 @@ void price(const Plan& plan, const Family& family, SharedParts& shared, std::vec
   }
 }
 }  // namespace
+
+network::ExchangeKernel exchange_of(const std::string& engine, Role role) {
+  const forward::Engine e = forward::load_engine(engine);
+  return role == Role::decode ? e.decode_exchange.value_or(network::ExchangeKernel::deepep_low_latency)
+                              : e.prefill_exchange.value_or(network::ExchangeKernel::deepep_normal);
+}
 
 std::vector<Proposal> propose(const Plan& plan, int jobs) {
   std::vector<Family> families;

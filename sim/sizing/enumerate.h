@@ -20,4 +20,7 @@ struct Proposal {
 
 /// All of them, in a fixed order, priced on `jobs` threads; those that cannot be used say why.
 std::vector<Proposal> propose(const Plan& plan, int jobs);
+
+/// The kernels by which an engine exchanges prompts, or next tokens: its own where it has some, DeepEP's elsewhere.
+network::ExchangeKernel exchange_of(const std::string& engine, serving::Role role);
 }  // namespace moesim::sizing

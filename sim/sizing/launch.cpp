@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "forward/asked_precision.h"
-#include "forward/engine.h"
 #include "serving/deployment/section.h"
+#include "sizing/enumerate.h"
 #include "sizing/places.h"
 
 namespace moesim::sizing {
@@ -105,10 +105,7 @@ std::string sglang(const Pool& p) {
 /// The backend that exchanges as was simulated; "": the engine has none.
 std::string vllm_backend(const Pool& p) {
   using network::ExchangeKernel;
-  const forward::Engine engine = forward::load_engine(p.deployment.engine);
-  const bool answers = p.design.role == Role::decode;
-  const ExchangeKernel usual = answers ? ExchangeKernel::deepep_low_latency : ExchangeKernel::deepep_normal;
-  switch ((answers ? engine.decode_exchange : engine.prefill_exchange).value_or(usual)) {
+  switch (exchange_of(p.deployment.engine, p.design.role)) {
     case ExchangeKernel::all_gather:
       return "allgather_reducescatter";
     case ExchangeKernel::deepep_normal:
