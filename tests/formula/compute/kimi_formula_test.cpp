@@ -10,7 +10,7 @@
 #include "spec/count.h"
 #include "support/refusal.h"
 
-namespace moesim::compute {
+namespace moesim::compute::kimi {
 namespace {
 constexpr Machine kTwoSms{.sms = 2, .hbm = 1, .hbm_of_gpu = 1};
 
@@ -154,4 +154,4 @@ TEST(KimiDelta, NarrowGatesAndTheirGradients) {
   EXPECT_DOUBLE_EQ(backward, 2 * forward);
 }
 }  // namespace
-}  // namespace moesim::compute
+}  // namespace moesim::compute::kimi

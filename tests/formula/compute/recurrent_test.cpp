@@ -9,7 +9,7 @@
 #include "spec/count.h"
 #include "support/refusal.h"
 
-namespace moesim::compute {
+namespace moesim::compute::recurrent {
 namespace {
 constexpr Machine kTwoSms{.sms = 2, .hbm = 1, .hbm_of_gpu = 1};
 constexpr Machine kFastMemory{.sms = 2, .hbm = 1e30, .hbm_of_gpu = 1e30};
@@ -166,4 +166,4 @@ TEST(Recurrent, APromptsPiecesGoOnFromTheState) {
   EXPECT_EQ((bytes_of(scan(4096)) - bytes_of(scan(0))).v, 2 * 4 * 32 * 128 * 128);
 }
 }  // namespace
-}  // namespace moesim::compute
+}  // namespace moesim::compute::recurrent

@@ -10,7 +10,7 @@
 #include "spec/count.h"
 #include "support/refusal.h"
 
-namespace moesim::compute {
+namespace moesim::compute::state_space {
 namespace {
 constexpr Machine kTwoSms{.sms = 2, .hbm = 1, .hbm_of_gpu = 1};
 constexpr Machine kFastMemory{.sms = 2, .hbm = 1e30, .hbm_of_gpu = 1e30};
@@ -159,4 +159,4 @@ TEST(StateSpace, LatentExpertsAreReachedByTwoMapsOfEveryToken) {
     }
 }
 }  // namespace
-}  // namespace moesim::compute
+}  // namespace moesim::compute::state_space

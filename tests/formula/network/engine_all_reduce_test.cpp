@@ -7,7 +7,7 @@
 
 #include "common/test_cluster.h"
 
-namespace moesim::network {
+namespace moesim::network::engines {
 namespace {
 std::vector<GpuId> gpus(int count) {
   std::vector<GpuId> out;
@@ -83,4 +83,4 @@ TEST(EngineAllReduce, EveryMemberReadsFromAllOthersWhatItsTimeIsOf) {
   }
 }
 }  // namespace
-}  // namespace moesim::network
+}  // namespace moesim::network::engines

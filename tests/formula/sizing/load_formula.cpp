@@ -4,7 +4,7 @@
 #include "sizing/trial.h"
 #include "support/temporary_folder.h"
 
-namespace moesim::sizing {
+namespace moesim::sizing::loads {
 namespace {
 Plan plan_of(const std::string& size) {
   const TemporaryFolder folder;
@@ -86,4 +86,4 @@ TEST(Trial, RunsThroughWholeConversations) {
   EXPECT_EQ(trial_for(plan, 2).duration, 110_s);  // 2.5 x (3 x 2 s + 34 s) and 10 s
 }
 }  // namespace
-}  // namespace moesim::sizing
+}  // namespace moesim::sizing::loads

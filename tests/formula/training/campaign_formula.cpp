@@ -5,7 +5,7 @@
 #include "training/rank_holds.h"
 #include "training/step.h"
 
-namespace moesim::training {
+namespace moesim::training::campaigns {
 namespace {
 constexpr double kHour = 3600;
 
@@ -66,4 +66,4 @@ TEST(Plan, GpusThatShareAnExpertsWidthHoldAndMoveTheirPart) {
   }
 }
 }  // namespace
-}  // namespace moesim::training
+}  // namespace moesim::training::campaigns

@@ -5,7 +5,7 @@
 #include "training/costs.h"
 #include "training/step.h"
 
-namespace moesim::training {
+namespace moesim::training::lora {
 namespace {
 // A layer of Mixtral 8x7B: QKV 4096 -> 6144, output 4096 -> 4096, an expert 4096 -> 28,672 and 14,336 -> 4096.
 constexpr double kAttention = 6144 + 4096 + 4096 + 4096, kExpert = 28672 + 4096 + 14336 + 4096;
@@ -131,4 +131,4 @@ TEST(Lora, TakesLessMemoryThanTrainingAll) {
   EXPECT_LT(peak(lora()), peak("") / 2);
 }
 }  // namespace
-}  // namespace moesim::training
+}  // namespace moesim::training::lora

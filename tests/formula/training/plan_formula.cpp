@@ -14,7 +14,7 @@
 #include "training/rank_holds.h"
 #include "training/step.h"
 
-namespace moesim::training {
+namespace moesim::training::plans {
 namespace {
 Config scenario(const std::string& training, const std::string& model, const std::string& cluster,
                 const std::string& more = "") {
@@ -263,4 +263,4 @@ TEST(Campaign, WithoutSparesItWaitsForRepairs) {
   EXPECT_LT(spared.seconds, alone.seconds);
 }
 }  // namespace
-}  // namespace moesim::training
+}  // namespace moesim::training::plans

@@ -9,7 +9,7 @@
 #include "core/random.h"
 #include "spec/catalogue.h"
 
-namespace moesim::compute {
+namespace moesim::compute::recipes {
 namespace {
 const std::vector<std::int64_t> kRows(8, 512);
 
@@ -117,4 +117,4 @@ TEST(RecipeLaw, EveryNumberKeptIsNeededByAnOperation) {
   }
 }
 }  // namespace
-}  // namespace moesim::compute
+}  // namespace moesim::compute::recipes

@@ -10,7 +10,7 @@
 #include "spec/catalogue.h"
 #include "support/rounds.h"
 
-namespace moesim::compute {
+namespace moesim::compute::states {
 namespace {
 struct Case {
   std::string kernels, gpu;
@@ -126,4 +126,4 @@ INSTANTIATE_TEST_SUITE_P(All, EveryStateModel,
                                          Case{"kind: calibrated", "l40s"}, Case{"kind: roofline", "h800"}),
                          [](const auto& c) { return c.param.gpu + "_" + std::to_string(c.index); });
 }  // namespace
-}  // namespace moesim::compute
+}  // namespace moesim::compute::states

@@ -7,7 +7,7 @@
 #include "placement/placement.h"
 #include "placement/scores/score.h"
 
-namespace moesim::placement {
+namespace moesim::placement::robust {
 namespace {
 constexpr int kLayers = 4, kExperts = 128, kWindows = 8;
 // Recordings of different kinds: much in common from window to window, little, straying alone, two kinds of request.
@@ -178,4 +178,4 @@ TEST(RobustLaw, OneExpertMayHaveNearlyAllTheLoad) {
     }
 }
 }  // namespace
-}  // namespace moesim::placement
+}  // namespace moesim::placement::robust

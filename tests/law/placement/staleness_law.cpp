@@ -11,7 +11,7 @@
 #include "routing/load_fit.h"
 #include "routing/traffic.h"
 
-namespace moesim::placement {
+namespace moesim::placement::staleness {
 namespace {
 namespace fs = std::filesystem;
 using routing::TracePhase;
@@ -169,4 +169,4 @@ TEST(Staleness, StepsAreAsUnevenAsMeasuredWithAndWithoutAPlan) {
   EXPECT_NEAR(planned, 0.109, 0.30 * 0.109);
 }
 }  // namespace
-}  // namespace moesim::placement
+}  // namespace moesim::placement::staleness

@@ -4,7 +4,7 @@
 #include "loads_for_tests.h"
 #include "placement/rebalancing/rebalance.h"
 
-namespace moesim::placement {
+namespace moesim::placement::triggers {
 namespace {
 std::vector<std::string> kinds() {
   std::vector<std::string> out;
@@ -59,4 +59,4 @@ TEST_P(TriggerLaw, DrivesARebalancer) {
   EXPECT_EQ(r.balancedness() > before, GetParam() != "never");
 }
 }  // namespace
-}  // namespace moesim::placement
+}  // namespace moesim::placement::triggers

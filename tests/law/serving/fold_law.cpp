@@ -5,7 +5,7 @@
 
 #include "serving/run_serving.h"
 
-namespace moesim::serving {
+namespace moesim::serving::folds {
 namespace {
 struct Figures {
   double ttft = 0, ttft_p99 = 0, tpot = 0, rate = 0, gpu_hours = 0, kept = 0;
@@ -95,4 +95,4 @@ TEST(Fold, FollowsACurveOfInstances) {
   expect_equal("GPU hours", 0.01, [](const Figures& f) { return f.gpu_hours; });
 }
 }  // namespace
-}  // namespace moesim::serving
+}  // namespace moesim::serving::folds

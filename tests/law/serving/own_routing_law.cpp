@@ -12,7 +12,7 @@
 #include "serving/step/recorded_loads.h"
 #include "support/refusal.h"
 
-namespace moesim::serving {
+namespace moesim::serving::own_routing {
 namespace {
 constexpr int kExperts = 64, kTopK = 6, kIds = 50;
 
@@ -230,4 +230,4 @@ TEST(OwnRouting, RebalancingPlansFromWhatWasServed) {
   EXPECT_GT(r.at("rebalance_balancedness_after", "pool:both"), r.at("rebalance_balancedness_before", "pool:both"));
 }
 }  // namespace
-}  // namespace moesim::serving
+}  // namespace moesim::serving::own_routing

@@ -11,7 +11,7 @@
 #include "sizing/steady.h"
 #include "sizing/variations.h"
 
-namespace moesim::sizing {
+namespace moesim::sizing::searches {
 namespace {
 TEST(Search, GivesTheSameAnswerForAnyNumberOfJobs) {
   const TemporaryFolder folder;
@@ -282,4 +282,4 @@ TEST(YamlLine, ReadsBackToTheSame) {
   }
 }
 }  // namespace
-}  // namespace moesim::sizing
+}  // namespace moesim::sizing::searches

@@ -7,7 +7,7 @@
 
 #include "training/step.h"
 
-namespace moesim::training {
+namespace moesim::training::hosts {
 namespace {
 /// Collectives lie beside nothing: what they would lie beside depends on when the host launches it.
 StepFigures run(const std::string& more, const std::string& gpu = "h800-32") {
@@ -80,4 +80,4 @@ TEST(RecipeLaw, ADelayedScaleIsFasterThanACurrentOne) {
   EXPECT_LT(step("delayed"), step("current"));
 }
 }  // namespace
-}  // namespace moesim::training
+}  // namespace moesim::training::hosts

@@ -11,7 +11,7 @@
 #include "training/balance.h"
 #include "training/step.h"
 
-namespace moesim::training {
+namespace moesim::training::steps {
 namespace {
 struct Ran {
   TrainingPlan plan;
@@ -275,4 +275,4 @@ TEST(TrainingLaw, StrategiesOfTokensPlanOnTheScenariosTrace) {
   }
 }
 }  // namespace
-}  // namespace moesim::training
+}  // namespace moesim::training::steps

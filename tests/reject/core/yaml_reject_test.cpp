@@ -4,7 +4,7 @@
 #include "core/config.h"
 #include "support/refusal.h"
 
-namespace moesim::core {
+namespace moesim::core::yaml {
 namespace {
 
 std::string message(const std::string& text, const std::vector<Config::Override>& overrides = {}) {
@@ -71,4 +71,4 @@ TEST(YamlReject, PathsThatLeadNowhere) {
             "a.yaml:1:4: a[99999999999999999999]: odd");
 }
 }  // namespace
-}  // namespace moesim::core
+}  // namespace moesim::core::yaml

@@ -4,7 +4,7 @@
 #include "spec/catalogue.h"
 #include "support/refusal.h"
 
-namespace moesim::spec {
+namespace moesim::spec::kimi {
 namespace {
 std::string error(const std::string& attention, const std::string& more) {
   const std::string text =
@@ -50,4 +50,4 @@ TEST(RejectKimi, BlocksThatAreNotThere) {
             "m.yaml:6:85: attention.blocks: goes with attention of kind block-sparse GQA, got GQA");
 }
 }  // namespace
-}  // namespace moesim::spec
+}  // namespace moesim::spec::kimi

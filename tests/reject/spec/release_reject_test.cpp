@@ -6,7 +6,7 @@
 #include "support/refusal.h"
 #include "support/temporary_folder.h"
 
-namespace moesim::spec {
+namespace moesim::spec::releases {
 namespace {
 std::string error(const std::string& text) {
   const std::string out = test::refusal_of([&] { (void)read_release_text(text, "c"); });
@@ -153,4 +153,4 @@ TEST(RejectRelease, CatalogueEntriesThatHoldAConfig) {
             ": config: num_key_value_heads: must divide num_attention_heads 5, got 8");
 }
 }  // namespace
-}  // namespace moesim::spec
+}  // namespace moesim::spec::releases

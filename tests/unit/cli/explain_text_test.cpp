@@ -9,7 +9,7 @@
 
 namespace moesim::cli {
 namespace {
-std::string explained(std::vector<std::string> words) {
+std::string text_of(std::vector<std::string> words) {
   words.insert(words.begin(), {"explain", "--model", "deepseek-v2-lite"});
   return run_command(words);
 }
@@ -25,7 +25,7 @@ std::optional<double> under(const std::string& head, const std::string& column, 
 
 // A million bytes in a microsecond are a terabyte a second, a thousand million operations a thousand TFLOP/s.
 TEST(ExplainText, RatesAreBytesAndOperationsOverTheTime) {
-  std::istringstream lines(explained({"--tokens", "512"}));
+  std::istringstream lines(text_of({"--tokens", "512"}));
   std::string head;
   int bytes = 0, products = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -46,9 +46,9 @@ TEST(ExplainText, RatesAreBytesAndOperationsOverTheTime) {
 }
 
 TEST(ExplainText, TokensComeFromEachGpuThatSharesTheExperts) {
-  EXPECT_TRUE(holds(explained({"--tokens", "512", "--expert-parallel", "2"}),
+  EXPECT_TRUE(holds(text_of({"--tokens", "512", "--expert-parallel", "2"}),
                     "experts: 32 here, 3072 rows spread evenly: 512 tokens x top-6 from each of 2 GPUs\n"));
-  const std::string alone = explained({"--tokens", "512"});
+  const std::string alone = text_of({"--tokens", "512"});
   EXPECT_TRUE(holds(alone, "experts: 64 here, 3072 rows spread evenly: 512 tokens x top-6\n")) << alone;
   EXPECT_FALSE(holds(alone, "beside exchanges")) << "there is none";
 }
@@ -63,7 +63,7 @@ TEST(ExplainText, APipelineHasALineOfMemoryForItsStagesAndOneStageHasNone) {
 }
 
 TEST(ExplainText, TrainingListsWhatItKeepsOfAPass) {
-  const std::string text = explained({"--tokens", "512", "--phase", "training"});
+  const std::string text = text_of({"--tokens", "512", "--phase", "training"});
   const std::size_t at = text.find("\nactivations ");
   ASSERT_NE(at, std::string::npos) << text;
   EXPECT_EQ(text.substr(text.find('\n', at + 1) + 1, 2), "  ") << "its parts follow, set in";

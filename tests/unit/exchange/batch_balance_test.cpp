@@ -7,6 +7,7 @@
 
 #include "core/random.h"
 #include "exchange/replica_choice.h"
+#include "unit/exchange/copied_map.h"
 
 namespace moesim::exchange {
 namespace {
@@ -15,14 +16,6 @@ std::int64_t slowest(const ExpertMap& map, std::span<const std::int32_t> slot_ro
   std::vector<std::int64_t> gpu(std::size_t(map.gpus), 0);
   for (std::size_t s = 0; s < slot_rows.size(); ++s) gpu[s / std::size_t(map.slots_per_gpu)] += slot_rows[s];
   return std::ranges::max(gpu);
-}
-
-/// 16 experts on four GPUs of six slots; experts 0 to 7 have two copies, at random places.
-ExpertMap copied_map(Random& random) {
-  ExpertMap map{16, 4, 6, {}};
-  for (int slot = 0; slot < 24; ++slot) map.slot_to_expert.push_back(slot % 16);
-  random.shuffle<int>(map.slot_to_expert);
-  return map;
 }
 
 TEST(BatchBalance, EvensOutWhatEvenSharingCannot) {

@@ -7,6 +7,7 @@
 
 #include "core/random.h"
 #include "exchange/batch_balance.h"
+#include "unit/exchange/copied_map.h"
 
 namespace moesim::exchange {
 namespace {
@@ -19,13 +20,6 @@ std::vector<double> gpu_rows(const ExpertMap& map, std::span<const double> share
   return out;
 }
 
-/// 16 experts on four GPUs of six slots; experts 0 to 7 have two copies, at random places.
-ExpertMap copied_map(Random& random) {
-  ExpertMap map{16, 4, 6, {}};
-  for (int slot = 0; slot < 24; ++slot) map.slot_to_expert.push_back(slot % 16);
-  random.shuffle<int>(map.slot_to_expert);
-  return map;
-}
 std::vector<double> random_load(Random& random) {
   std::vector<double> out;
   for (int e = 0; e < 16; ++e) out.push_back(std::floor(1e5 * random.log_normal(0, 0.7)));

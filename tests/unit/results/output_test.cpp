@@ -221,7 +221,7 @@ TEST_F(OutputTest, TheSecondWriterIsToldWhoHoldsIt) {
     _exit(0);
   }
   char byte = 0;
-  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
   const std::string refusal = test::refusal_of([&] { make_way(db); });
   EXPECT_EQ(refusal.find(db + ": is being written by process " + std::to_string(other) + " ("), 0u) << refusal;
   kill(other, SIGKILL);
