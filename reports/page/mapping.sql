@@ -2,11 +2,11 @@
 SELECT name, scope, value, value, source, source FROM published WHERE 0;
 -- mappings: every way to lay a step out, and what became of it; the simulated ones first, fastest first
 SELECT mapping, words, node, nodes, gpus, fate, reason, least_step, step_time, days, cost, mfu_bf16_causal, bubble_time,
-  exposed_communication_time, peak_memory, pipeline, expert, tensor, data, schedule, recompute, run_days, run_cost
+  exposed_communication_time, peak_memory, pipeline, expert, tensor, data, schedule, recompute, run_days, run_cost, run_days_within
 FROM mapping ORDER BY step_time IS NULL, days, cost, mapping;
--- chosen: the answer; days and cost of the whole run where it was simulated, of its steps alone elsewhere
+-- chosen: the answer; days and cost of the whole run where it was simulated (means over its draws), of its steps alone elsewhere
 SELECT words, node, nodes, gpus, coalesce(run_days, days) AS days, coalesce(run_cost, cost) AS cost, step_time,
-  mfu_bf16_causal, peak_memory, reason, run_days, spare_nodes FROM mapping
+  mfu_bf16_causal, peak_memory, reason, run_days, spare_nodes, run_days_within, run_cost_within, run_share_met FROM mapping
 WHERE fate = 'chosen' ORDER BY mapping LIMIT 1;
 -- nearest: what comes nearest where nothing meets the targets
 SELECT words, node, nodes, gpus, coalesce(run_days, days) AS days, coalesce(run_cost, cost) AS cost, step_time,

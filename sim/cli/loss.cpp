@@ -22,6 +22,13 @@ void loss(const Given& given) {
   const std::vector<recording::RecordRequest> requests = requests_of(given.input);
   const spec::Model model = model_of(given.input);
   recording::check_requests(model, requests, 0);
+  if (model.attention.compressed) {
+    check_compressed(given.judge, given.input, model);
+    const CompressedWeights weights = compressed_weights_of(given.input, model);
+    const recording::Evaluation e =
+        recording::evaluate_compressed(model, *weights.shape, *weights.tensors, requests, options);
+    return print_text("{}", given.json ? recording::evaluation_json(e) : recording::evaluation_text(e));
+  }
   const std::unique_ptr<numerics::Weights> weights = weights_of(given.input, model);
   const recording::Evaluation e = recording::evaluate(model, *weights, requests, options);
   print_text("{}", given.json ? recording::evaluation_json(e) : recording::evaluation_text(e));

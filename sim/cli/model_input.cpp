@@ -151,4 +151,27 @@ recording::EvaluateOptions evaluate_options(const Judgement& j, const ModelInput
   out.mtp_weight = j.mtp_weight;
   return out;
 }
+
+CompressedWeights compressed_weights_of(const ModelInput& input, const spec::Model& model) {
+  CompressedWeights out;
+  out.shape = std::make_unique<numerics::CompressedShape>(
+      input.synthetic ? numerics::compressed_shape(model) : numerics::read_compressed(input.weights + "/config.json"));
+  out.tensors = input.synthetic ? std::make_unique<numerics::CompressedTensors>(*out.shape, input.options.seed)
+                                : std::make_unique<numerics::CompressedTensors>(*out.shape, input.weights);
+  return out;
+}
+
+void check_compressed(std::initializer_list<std::pair<const char*, bool>> asked, const spec::Model& model) {
+  for (const auto& [key, is_asked] : asked)
+    if (is_asked)
+      throw ConfigError(key, fmt::format("{} attends over entries of several tokens; its pass has none", model.name));
+}
+
+void check_compressed(const Judgement& judgement, const ModelInput& input, const spec::Model& model) {
+  check_compressed({{"--compare", !judgement.compare.empty()},
+                    {"--compare-gate", !judgement.compare_gate.empty()},
+                    {"--gate", judgement.gate != "published"},
+                    {"--precision", input.precision != "fp32"}},
+                   model);
+}
 }  // namespace moesim::cli

@@ -1,7 +1,9 @@
 // Options of the verbs that run a model over text: which model, whose weights, what text, in which precision.
 #pragma once
+#include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "numerics/pass/precision.h"
@@ -36,6 +38,12 @@ std::vector<recording::RecordRequest> requests_of(const ModelInput& input);
 spec::Model model_of(const ModelInput& input);
 /// model: must outlive the weights.
 std::unique_ptr<numerics::Weights> weights_of(const ModelInput& input, const spec::Model& model);
+/// DeepSeek-V4's weights, whose pass is one of its own.
+struct CompressedWeights {
+  std::unique_ptr<numerics::CompressedShape> shape;
+  std::unique_ptr<numerics::CompressedTensors> tensors;
+};
+CompressedWeights compressed_weights_of(const ModelInput& input, const spec::Model& model);
 /// "synthetic weights, seed 1" or "weights of DIR", and the precision unless it is FP32.
 std::string source_of(const ModelInput& input);
 
@@ -47,4 +55,8 @@ struct Judgement {
 void add_judgement(CLI::App& verb, Judgement& judgement);
 /// Throws ConfigError "OPTION: ..." listing the precisions or gates for an unknown one.
 recording::EvaluateOptions evaluate_options(const Judgement& judgement, const ModelInput& input);
+/// Throws ConfigError for what DeepSeek-V4's pass has not: other gates and precisions than its own.
+void check_compressed(const Judgement& judgement, const ModelInput& input, const spec::Model& model);
+/// Likewise for any option that is asked for.
+void check_compressed(std::initializer_list<std::pair<const char*, bool>> asked, const spec::Model& model);
 }  // namespace moesim::cli

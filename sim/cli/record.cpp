@@ -53,28 +53,24 @@ void print_json(const recording::RecordResult& r, const std::string& output,
 }
 
 /// DeepSeek-V4's pass is one of its own: its tensors, its caches, its gate.
-recording::RecordResult record_compressed(const Given& given, const spec::Model& model,
-                                          const std::vector<recording::RecordRequest>& requests) {
-  for (const auto& [key, asked] : {std::pair{"--mtp", given.record.mtp},
-                                   {"--losses", given.losses},
-                                   {"--export", !given.folder.empty()},
-                                   {"--compare", !given.judge.compare.empty()},
-                                   {"--compare-gate", !given.judge.compare_gate.empty()},
-                                   {"--gate", given.judge.gate != "published"},
-                                   {"--precision", given.input.precision != "fp32"}})
-    if (asked)
-      throw ConfigError(key, fmt::format("{} attends over entries of several tokens; its pass has none", model.name));
-  const std::string& folder = given.input.weights;
-  const numerics::CompressedShape shape =
-      given.input.synthetic ? numerics::compressed_shape(model) : numerics::read_compressed(folder + "/config.json");
-  const std::unique_ptr<numerics::CompressedTensors> tensors =
-      given.input.synthetic ? std::make_unique<numerics::CompressedTensors>(shape, given.input.options.seed)
-                            : std::make_unique<numerics::CompressedTensors>(shape, folder);
+void record_compressed(const Given& given, const spec::Model& model,
+                       const std::vector<recording::RecordRequest>& requests,
+                       const recording::EvaluateOptions& judged) {
+  check_compressed({{"--mtp", given.record.mtp}, {"--export", !given.folder.empty()}}, model);
+  check_compressed(given.judge, given.input, model);
+  const CompressedWeights weights = compressed_weights_of(given.input, model);
+  std::optional<recording::Evaluation> evaluation;
+  if (given.losses)
+    evaluation = recording::evaluate_compressed(model, *weights.shape, *weights.tensors, requests, judged);
   recording::RecordOptions options = given.record;
   options.source = "moesim record, " + source_of(given.input);
   options.gate_weights = !given.no_weights;
   if (given.input.synthetic) options.notes.push_back("weights are drawn: no load of experts is aimed at");
-  return recording::record_compressed(model, shape, *tensors, requests, options, given.picks);
+  const recording::RecordResult r =
+      recording::record_compressed(model, *weights.shape, *weights.tensors, requests, options, given.picks);
+  if (given.json) return print_json(r, given.record.output, evaluation);
+  print(r, given.record.output);
+  if (evaluation) print_text("\n{}", recording::evaluation_text(*evaluation));
 }
 
 void record(Given given) {
@@ -91,10 +87,7 @@ void record(Given given) {
           "moesim record", limits_of(given.limits)))
     return;
   recording::check_requests(model, requests, given.record.decode);
-  if (model.attention.compressed) {
-    const recording::RecordResult r = record_compressed(given, model, requests);
-    return given.json ? print_json(r, given.record.output, {}) : print(r, given.record.output);
-  }
+  if (model.attention.compressed) return record_compressed(given, model, requests, options);
   if (!given.picks.empty())
     throw ConfigError("--picks",
                       fmt::format("writes what DeepSeek-V4's indexers pick; {} has other layers", model.name));

@@ -32,8 +32,8 @@ void add_size(CLI::App& app, int& exit_code) {
   add_jobs(*verb, given->size.jobs, "simulations");
   verb->add_option(
       "--shard", given->shard,
-      "I/N: of N processes, this is the I-th; it simulates its part, moesim merge puts the parts together, "
-      "and --resume on that answers");
+      "I/N: of N processes, this is the I-th; it simulates its part of the candidates, moesim merge puts the parts "
+      "together, and --resume on that answers: what is asked of the best ones hangs on all of them");
   verb->add_flag("--resume", given->size.resume,
                  "go on with what the output holds, if it is there: simulations that were stored are not run again")
       ->excludes("--force");

@@ -5,6 +5,7 @@
 #include "compute/layers/operation_list.h"
 #include "forward/precision.h"
 #include "results/results.h"
+#include "spec/arithmetic.h"
 
 namespace moesim::forward {
 namespace {
@@ -48,6 +49,7 @@ StepSetup set_up(const StepQuestion& q) {
   out.options = options_of(q);
   out.precision_reason = q.precision.reason;
   out.any_layout = !q.phase;
+  if (!spec::computes_in(q.gpu, spec::Dtype::fp4)) out.options.precision.entry_keys = spec::EntryKeys::fp8;
   if (q.expert_block > 1)
     out.padding_reason = fmt::format(
         "{} / {} columns of an expert on each GPU are stored and computed as {}: whole blocks of {}",

@@ -78,7 +78,7 @@ compute::MemoryUse memory_use(const Config& config, const spec::Model& model, co
   held.experts = slots;
   const compute::CachedTokens cached =
       compute::cached_tokens(model, phase_shape.sequences, std::int64_t{phase_shape.context} + phase_shape.new_tokens);
-  const std::int64_t rows = model.moe ? phase.batch.tokens * model.moe->top_k : 0;
+  const std::int64_t rows = model.moe ? phase.batch.tokens * model.moe->rows_a_token() : 0;
   const Bytes buffers = network::exchange_buffers(phase.setup.dispatch, phase.setup.combine,
                                                   {.gpus = gpus,
                                                    .per_node = std::min(gpus, cluster.node.gpus),

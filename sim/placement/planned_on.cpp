@@ -148,7 +148,7 @@ PlanningLoads planning_loads(const Config& config, const PlannedOn& from, const 
   }
   const routing::TrafficSource& source = other ? *other : *served.source;
   PlanningLoads out{expected_loads(model, source, from.step), std::nullopt};
-  out.sample = sample_of_source(source, out.loads.layers, model.moe->top_k);
+  out.sample = sample_of_source(source, out.loads.layers, model.moe->rows_a_token());
   return out;
 }
 

@@ -26,7 +26,7 @@ routing::GateShape gate_of(const PlaceOptions& o, const Workload& w) {
     const routing::TraceHeader& h = w.trace->header();
     out = {h.experts, h.top_k, h.groups, h.groups_used};
   } else if (o.model && o.model->moe) {
-    out = {o.model->moe->experts, o.model->moe->top_k, o.model->moe->groups, o.model->moe->groups_used};
+    out = {o.model->moe->experts, o.model->moe->rows_a_token(), o.model->moe->groups, o.model->moe->groups_used};
   }
   return out;
 }
@@ -35,7 +35,7 @@ namespace {
 /// Who says how many experts a token of the workload chooses, and what; 0 if nobody but the user can.
 std::pair<std::string, int> told_top_k(const PlaceOptions& o, const Workload& w) {
   if (w.trace) return {w.name, w.trace->header().top_k};
-  if (o.model && o.model->moe) return {o.model->name, o.model->moe->top_k};
+  if (o.model && o.model->moe) return {o.model->name, o.model->moe->rows_a_token()};
   return {};
 }
 

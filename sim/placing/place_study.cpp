@@ -142,7 +142,7 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
   }
   if (!section.loads.empty()) return;
   const spec::MoeShape& moe = *o.model->moe;
-  const auto source = routing::make_traffic(routing, {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
+  const auto source = routing::make_traffic(routing, {{moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used},
                                                       {o.problem.gpus, o.problem.gpus_per_node()},
                                                       run.seed,
                                                       std::nullopt});
@@ -200,7 +200,7 @@ Estimate estimate_place(const Config& scenario, bool) {
   const spec::Model model = spec::read_model(scenario.at("model"));
   PlaceCounts n;
   n.gpus = section.gpus > 0 ? section.gpus : spec::read_cluster(scenario.at("cluster")).gpus();
-  if (model.moe) n.experts = model.moe->experts, n.top_k = model.moe->top_k;
+  if (model.moe) n.experts = model.moe->experts, n.top_k = model.moe->rows_a_token();
   n.layers = double(model.moe_layers().size());
   for (const int slots : section.slots) n.slots = std::max(n.slots, double(slots));
   for (const int slots : section.gpu_slots)

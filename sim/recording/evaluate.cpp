@@ -4,18 +4,15 @@
 
 #include <algorithm>
 
-#include "core/elementary.h"
 #include "core/interrupt.h"
 #include "core/log.h"
-#include "numerics/algebra/elementwise.h"
 #include "numerics/pass/gates.h"
 #include "recording/balance_meter.h"
 #include "recording/precision_change.h"
+#include "recording/prediction.h"
 
 namespace moesim::recording {
 namespace {
-constexpr int kLogitRows = 64;  // at once: a block of a large vocabulary fits beside the weights
-
 /// The rows of one pass: parts of texts, one after the other.
 struct Pass {
   struct Part {
@@ -25,19 +22,6 @@ struct Pass {
   std::vector<Part> parts;
   std::vector<int> tokens, text_of, position_of;  // by row
 };
-
-/// Loss of predicting `target` from a row of logits (nats), and the likeliest token; equal ones by lower id.
-struct Prediction {
-  double loss = 0;
-  int best = 0;
-};
-Prediction predict(const float* logits, int n, int target) {
-  const int best = int(std::max_element(logits, logits + n) - logits);
-  if (target < 0) return {0, best};
-  double sum = 0;
-  for (int i = 0; i < n; ++i) sum += double(numerics::exp_float(logits[i] - logits[best]));
-  return {log_of(sum) + double(logits[best]) - double(logits[target]), best};
-}
 
 /// One precision and gate on its way through the texts.
 class Reader {

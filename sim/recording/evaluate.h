@@ -71,6 +71,11 @@ struct Evaluation {
 Evaluation evaluate(const spec::Model& model, numerics::Weights& weights, const std::vector<RecordRequest>& requests,
                     const EvaluateOptions& options);
 
+/// The same by DeepSeek-V4's pass, in FP32 and with its own gate: losses of the next tokens alone.
+Evaluation evaluate_compressed(const spec::Model& model, const numerics::CompressedShape& shape,
+                               const numerics::CompressedTensors& tensors, const std::vector<RecordRequest>& requests,
+                               const EvaluateOptions& options);
+
 /// Tables for people.
 std::string evaluation_text(const Evaluation& evaluation);
 /// One JSON object.

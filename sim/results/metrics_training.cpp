@@ -47,6 +47,13 @@ constexpr MetricDefinition kTraining[] = {
 constexpr MetricDefinition kRuns[] = {
     {"straggler_step_factor", "", "", less, "run", "`step_time` with one slow GPU over that with none"},
     {"run_days", "", "days", less, "run", "length of the whole run, interruptions included"},
+    {"run_days_mean", "", "days", less, "run",
+     "of the answer to a training plan: `run_days`, mean over the draws of its failures"},
+    {"run_days_within", "", "days", less, "run",
+     "likewise: that the share of the draws asked for (targets.share) takes at most; held against the deadline"},
+    {"run_cost_mean", "", "USD", less, "run", "likewise: `run_cost`, mean over the draws"},
+    {"run_cost_within", "", "USD", less, "run", "likewise, of `run_days_within`; held against the budget"},
+    {"run_share_met", "", "", more, "run", "likewise: share of the draws within deadline and budget"},
     {"run_steps", "", "", neither, "run", "steps of the run, those done again after failures included"},
     {"run_tokens", "", "tokens", neither, "run", "tokens trained, those lost in failures left out"},
     {"run_tokens_per_day", "", "tokens/day", more, "run", "`run_tokens` over `run_days`"},

@@ -64,8 +64,10 @@ inline constexpr Column kCandidatePool[] = {
 inline constexpr Column kVariation[] = {
     {"run", "INTEGER", "", "run.run"},
     {"kind", "TEXT", "",
-     "rank (the best few over seeds), choice (why the first of those that cost the same), check (the answer again) or "
-     "variation (another plan, or number of instances)"},
+     "rank (the best few over seeds), choice (why the first of those that cost the same), check (the answer again), "
+     "spares (of a training run, so many nodes in waiting), variation (another plan, or number of instances), "
+     "relaxation (why no looser target saves anything) or price (of its GPUs, at which a kind of node would be the "
+     "answer)"},
     {"what", "TEXT", "", "what was changed"},
     {"met", "INTEGER", "", "1: the targets hold then"},
     {"gpus", "INTEGER", "", "that it takes then"},
@@ -152,8 +154,14 @@ inline constexpr Column kMapping[] = {
     {"peak_memory", "INTEGER", "B", "likewise"},
     {"days", "REAL", "", "of its steps alone: for all tokens, without what interrupts them"},
     {"cost", "REAL", "USD", "of these days, without spare nodes"},
-    {"run_days", "REAL", "", "of the whole run, which the plan is judged by; null if it was not simulated"},
+    {"run_days", "REAL", "",
+     "of the whole run, which the plan is judged by, mean over the draws of its failures; null if it was not "
+     "simulated"},
     {"run_cost", "REAL", "USD", "of these days, with spare nodes; likewise"},
     {"spare_nodes", "INTEGER", "", "in waiting, of the numbers tried the best; likewise"},
+    {"run_days_within", "REAL", "",
+     "that the share of the draws asked for (targets.share) takes at most: held against the deadline; likewise"},
+    {"run_cost_within", "REAL", "USD", "of these days, held against the budget; likewise"},
+    {"run_share_met", "REAL", "", "of the draws, within deadline and budget; likewise"},
 };
 }  // namespace moesim::results

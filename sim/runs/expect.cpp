@@ -29,6 +29,17 @@ std::vector<Expectation> read_expectations(const Config& scenario) {
   return out;
 }
 
+void check_expected_of(std::string_view study, const Config& scenario) {
+  if (!scenario.has("expect")) return;
+  for (const Config& item : scenario.at("expect").items()) {
+    const auto expected = read<Expectation>(item);
+    const results::MetricDefinition& metric = *results::find_metric(expected.metric);
+    if (expected.scope == "run" && !results::is_written_by(metric, study))
+      item.at("metric").fail(fmt::format("{} is a figure of {}, and the answer is one of {}", expected.metric,
+                                         results::studies_of(metric), study));
+  }
+}
+
 std::vector<std::string> failures(const std::vector<Expectation>& expectations, const results::Results& results) {
   std::vector<std::string> out;
   for (const Expectation& e : expectations) {

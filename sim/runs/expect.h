@@ -26,6 +26,9 @@ void check_figure(const Config& item, const std::string& metric, const std::stri
 
 /// The `expect` list.  Throws ConfigError for an expectation without a bound.
 std::vector<Expectation> read_expectations(const Config& scenario);
+/// Throws ConfigError at the first of them whose metric no run of the study has.  study: by the section of its
+/// scenarios.
+void check_expected_of(std::string_view study, const Config& scenario);
 /// One line for each expectation that does not hold or whose metric is absent.
 std::vector<std::string> failures(const std::vector<Expectation>& expectations, const results::Results& results);
 }  // namespace moesim::runs

@@ -6,6 +6,7 @@
 #include "sizing/answer.h"
 #include "sizing/facts.h"
 #include "sizing/nearest.h"
+#include "sizing/relaxations.h"
 
 namespace moesim::sizing {
 namespace {
@@ -142,8 +143,10 @@ formats::Json chosen_json(const Chosen& c) {
                        {"tightest_used", c.tightest.used()},
                        {"not_held", c.not_held},
                        {"required_missed", c.required_missed},
+                       {"fell_by_required", c.unheld},
                        {"limits", c.limits},
                        {"warnings", c.warnings},
+                       {"relaxation", c.relaxation},
                        {"launch", c.launch}};
   if (c.worst_used) out["tightest_used_with_worst_seed"] = *c.worst_used;
   if (c.carried) out["carries"] = carried_json(*c.carried);
@@ -158,6 +161,18 @@ formats::Json variation_json(const Deployment& winner, const Variation& v) {
                        {"gpus", v.gpus},         {"cost_per_hour", v.cost_per_hour},
                        {"instances", instances}, {"standing", v.standing}};
   if (v.carried) out["carries"] = carried_json(*v.carried);
+  if (!v.other.empty()) out["deployment"] = v.other;
+  return out;
+}
+
+formats::Json prices_json(const Search& s, const std::vector<PriceBreak>& all) {
+  formats::Json out = formats::Json::array();
+  for (const PriceBreak& p : all)
+    out.push_back({{"node", node_name(*p.node)},
+                   {"gpu_hour", p.node->gpu_hour},
+                   {"stays_up_to", p.entry == *s.winner ? formats::Json(p.at) : formats::Json()},
+                   {"wins_below", p.entry == *s.winner ? formats::Json() : formats::Json(p.at)},
+                   {"candidate", p.entry}});
   return out;
 }
 
@@ -183,6 +198,7 @@ std::string answer_json(const Plan& plan, const Search& s, const std::vector<Var
     out["answer"] = entry_json(plan, s.entries[*s.winner]);
     out["answer"].update(chosen_json(*facts.chosen));
     out["seeds_missed"] = seeds_missed(s);
+    out["prices"] = prices_json(s, facts.chosen->prices);
   } else {
     out["nearest"] = nearest_text(plan, s);
   }
@@ -210,6 +226,9 @@ std::string answer_json(const Plan& plan, const Search& s, const std::vector<Var
     out["checks"].push_back({{"kind", name_of(c.kind)}, {"what", c.what}, {"met", c.met}, {"tightest", c.standing}});
   out["variations"] = formats::Json::array();
   for (const Variation& v : variations) out["variations"].push_back(variation_json(s.entries[*s.winner].deployment, v));
+  out["relaxations"] = formats::Json::array();
+  for (const Variation& v : rows_of(s.relaxations))
+    out["relaxations"].push_back(variation_json(s.entries[*s.winner].deployment, v));
   out["pools_priced"] = facts.pools;
   out["simulations"] = facts.simulations;
   return formats::json_text(out, 2) + "\n";
@@ -235,8 +254,17 @@ void store(results::Results& results, const Plan& plan, const Search& s, const s
     results.add(results::Table::variation,
                 {"check", c.what, int(c.met), results::Results::null(), results::Results::null(),
                  c.standing + (verdict_text(plan, c).ends_with("required") ? "; required" : "")});
-  for (const Variation& v : variations)
+  std::vector<Variation> all = variations;
+  std::ranges::move(rows_of(s.relaxations), std::back_inserter(all));
+  for (const Variation& v : all)
     results.add(results::Table::variation, {"variation", v.what, int(v.met), v.gpus, v.cost_per_hour,
                                             then_text(s.entries[*s.winner].deployment, v)});
+  if (!s.relaxations.none.empty())
+    results.add(results::Table::variation, {"relaxation", "one target looser", 0, results::Results::null(),
+                                            results::Results::null(), s.relaxations.none});
+  for (const PriceBreak& p : price_breaks(plan, s))
+    results.add(results::Table::variation,
+                {"price", node_name(*p.node), int(p.entry == *s.winner), s.entries[p.entry].deployment.gpus(),
+                 results::Results::null(), price_text(s, p)});
 }
 }  // namespace moesim::sizing

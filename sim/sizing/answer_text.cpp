@@ -9,6 +9,7 @@
 #include "sizing/capacity.h"
 #include "sizing/facts.h"
 #include "sizing/nearest.h"
+#include "sizing/relaxations.h"
 
 namespace moesim::sizing {
 namespace {
@@ -94,6 +95,8 @@ std::string first_lines(const Plan& plan, const Search& s, const Chosen& c) {
   out += economics_text(e) + binding_text(plan, s, c);
   for (const std::string& limit : c.limits) out += limit + "\n";
   if (!c.not_held.empty()) out += "not held: " + joined(c.not_held, "; ") + "\n";
+  if (!c.unheld.empty()) out += c.unheld + "\n";
+  if (!c.relaxation.empty()) out += c.relaxation + "\n";
   out += "of the time of " + w.figures->limiter + "\n";
   if (!s.why.empty()) {
     out += "chosen: " + s.why + "\n";
@@ -187,11 +190,21 @@ std::string ledger_text(const std::vector<FellBy>& fell) {
                        : "\nWhy the others fell (all of them: tables candidate and candidate_pool)\n" + table.text(2);
 }
 
-std::string variations_text(const Search& s, const std::vector<Variation>& all) {
+std::string table_of(const Search& s, const std::vector<Variation>& all, std::string_view title) {
   results::TextTable table({"if", "GPUs", "USD/h", "then"});
   for (const Variation& v : all)
     table.add({v.what, fmt::to_string(v.gpus), money(v.cost_per_hour), then_text(s.entries[*s.winner].deployment, v)});
-  return table.empty() ? "" : "\nThe same pools, if the plan were another\n" + table.text(2);
+  return table.empty() ? "" : fmt::format("\n{}\n", title) + table.text(2);
+}
+std::string variations_text(const Search& s, const std::vector<Variation>& all) {
+  return table_of(s, all, "The same pools, if the plan were another") +
+         table_of(s, rows_of(s.relaxations), "The cheapest deployments, if one target were looser");
+}
+
+std::string prices_text(const Search& s, const std::vector<PriceBreak>& all) {
+  std::string out;
+  for (const PriceBreak& p : all) out += fmt::format("  {} {}\n", node_name(*p.node), price_text(s, p));
+  return out.empty() ? "" : "\nIf its GPUs had another price\n" + out;
 }
 
 std::string checks_text(const Plan& plan, const Search& s) {
@@ -202,7 +215,7 @@ std::string checks_text(const Plan& plan, const Search& s) {
 }  // namespace
 
 std::string then_text(const Deployment& winner, const Variation& v) {
-  std::string out = v.instances.empty() ? "" : change_text(winner, v.instances);
+  std::string out = v.instances.empty() ? v.other : change_text(winner, v.instances);
   if (!out.empty()) out += ": ";
   return out + (v.met ? "" : "misses: ") + v.standing;
 }
@@ -221,7 +234,7 @@ std::string answer_text(const Plan& plan, const Search& s, const std::vector<Var
                      facts.simulations);
   if (s.winner) out += front_text(plan, s);
   out += ranking_text(s) + rivals_text(plan, s) + checks_text(plan, s);
-  if (s.winner) out += variations_text(s, variations);
+  if (s.winner) out += variations_text(s, variations) + prices_text(s, facts.chosen->prices);
   return out + ledger_text(facts.fell);
 }
 }  // namespace moesim::sizing

@@ -6,6 +6,7 @@
 
 #include "core/ceil_div.h"
 #include "core/yaml_line.h"
+#include "sizing/enumerate.h"
 
 namespace moesim::sizing {
 namespace {
@@ -15,13 +16,20 @@ std::string placement_text(const PoolDesign& d, const spec::Model& model, const 
                      planned_on.empty() ? "" : ", planned_on: " + planned_on);
 }
 
-std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, const Trial& trial) {
+/// Where the engine's own kernels do not run on these nodes.
+std::string exchange_text(const Plan& plan, const Deployment& deployment, const PoolDesign& d) {
+  if (!is_placed(d, plan.model) || has_deepep(deployment.node->node)) return "";
+  return fmt::format(", exchange: {}", name_of(exchange_of(deployment.engine, d.role, deployment.node->node)));
+}
+
+std::string pool_text(const Plan& plan, const Deployment& deployment, std::size_t pool, const Trial& trial) {
+  const PoolDesign& d = deployment.pools[pool];
   const bool bare = trial.bare;
-  std::string out =
-      fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}{}}}", name_of(d.role), instances,
-                  d.tensor, d.data, d.pipeline > 1 ? fmt::format(", pipeline: {}", d.pipeline) : "",
-                  d.experts_tensor ? ", experts_tensor: true" : "");
-  out += placement_text(d, plan.model, trial.planned_on);
+  std::string out = fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}{}}}",
+                                name_of(d.role), deployment.instances[pool], d.tensor, d.data,
+                                d.pipeline > 1 ? fmt::format(", pipeline: {}", d.pipeline) : "",
+                                d.experts_tensor ? ", experts_tensor: true" : "");
+  out += placement_text(d, plan.model, trial.planned_on) + exchange_text(plan, deployment, d);
   if (d.overlap != serving::OverlapKind::none) out += fmt::format(", overlap: {}", name_of(d.overlap));
   const double pairs = d.role == serving::Role::decode ? 0 : plan.section.candidates.pairs;
   out += fmt::format(", batcher: {{kind: chunked, max_requests: {}, max_tokens: {}{}}}", d.batch, d.tokens,
@@ -111,27 +119,28 @@ std::string node_name(const PricedNode& node) {
 }
 
 namespace {
-/// GPUs that an instance keeps others off.
-int taken(const PoolDesign& pool, int per_node) {
-  return pool.gpus() < per_node ? pool.gpus() : ceil_div(pool.gpus(), per_node) * per_node;
+std::vector<serving::Taken> taken_by(const Deployment& d) {
+  std::vector<serving::Taken> out;
+  for (std::size_t p = 0; p < d.pools.size(); ++p)
+    out.push_back({serving::whole_nodes(d.pools[p].gpus(), d.node->node.gpus), d.instances[p]});
+  return out;
 }
 }  // namespace
 
-std::vector<int> Deployment::first_gpus() const {
-  std::vector<int> out;
-  const int per_node = node->node.gpus;
-  int next = 0;
-  for (std::size_t p = 0; p < pools.size(); ++p) {
-    const int each = taken(pools[p], per_node), step = std::min(each, per_node);
-    out.push_back(ceil_div(next, step) * step);
-    next = out.back() + each * instances[p];
-  }
-  return out;
+serving::Places Deployment::places() const {
+  const std::vector<serving::Taken> taken = taken_by(*this);
+  const auto spread = nodes() > 1 ? serving::spread_places(taken, node->node.gpus, nodes()) : std::nullopt;
+  return spread ? *spread : serving::packed_places(taken, node->node.gpus);
 }
+
+bool Deployment::is_spread() const { return places() != serving::packed_places(taken_by(*this), node->node.gpus); }
 
 int Deployment::gpus() const {
   const int per_node = node->node.gpus;
-  return ceil_div(first_gpus().back() + taken(pools.back(), per_node) * instances.back(), per_node) * per_node;
+  std::int64_t next = 0;
+  for (const serving::Taken& pool : taken_by(*this))
+    next = serving::next_place(next, pool.gpus, per_node) + std::int64_t{pool.gpus} * pool.instances;
+  return int(ceil_div(next, std::int64_t{per_node}) * per_node);
 }
 
 std::string way_of(const PoolDesign& d) {
@@ -190,8 +199,9 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
       !drafts.empty() && d.pools.back().role != serving::Role::prefill)
     out += "  speculation: " + drafts + "\n";
   if (!trial.faults.empty()) out += "  faults: " + trial.faults + "\n";
+  if (d.is_spread()) out += "  layout: spread\n";
   out += "  pools:\n";
-  for (std::size_t p = 0; p < d.pools.size(); ++p) out += pool_text(plan, d.pools[p], d.instances[p], trial);
+  for (std::size_t p = 0; p < d.pools.size(); ++p) out += pool_text(plan, d, p, trial);
   return out;
 }
 }  // namespace moesim::sizing

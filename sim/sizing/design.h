@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "serving/deployment/layout.h"
 #include "serving/instance/instance_shape.h"
 #include "sizing/plan.h"
 
@@ -30,9 +31,11 @@ struct Deployment {
   std::vector<int> instances;
   /// GPUs that are paid for: nodes are whole, and shared by all instances that fit.
   int gpus() const;
-  /// The first GPU of each pool's first instance, as serving lays them out: one pool after the other, no instance of
-  /// less than a node across two.
-  std::vector<int> first_gpus() const;
+  /// The first GPU of each instance of each pool, as serving lays them out: those of a pool over as many nodes as are
+  /// paid for, no instance of less than a node across two.
+  serving::Places places() const;
+  /// Whether that is another layout than one pool after the other.
+  bool is_spread() const;
   int nodes() const { return gpus() / node->node.gpus; }
   double cost_per_hour() const { return gpus() * node->gpu_hour; }
   double power() const { return gpus() * node->node.gpu.power.v; }

@@ -1,5 +1,8 @@
 #include "sizing/economics.h"
 
+#include <algorithm>
+#include <limits>
+
 namespace moesim::sizing {
 namespace {
 double per_million(double usd_an_hour, double tokens_a_second) {
@@ -50,5 +53,21 @@ Economics economics_of(const Plan& plan, const Entry& entry) {
   out.cost_per_million_input = per_million(paid_of(d, 0) * d.node->gpu_hour, input);
   out.cost_per_million_output = per_million(paid_of(d, 1) * d.node->gpu_hour, output);
   return out;
+}
+
+std::vector<PriceBreak> price_breaks(const Plan& plan, const Search& s) {
+  if (!s.winner) return {};
+  const Deployment& answer = s.entries[*s.winner].deployment;
+  std::vector<PriceBreak> out{{answer.node, std::numeric_limits<double>::infinity(), *s.winner}};
+  for (const PricedNode& node : plan.nodes) {
+    const Entry* best = nullptr;
+    for (const Entry& e : s.entries)
+      if (holds(e) && e.deployment.node == &node && (best == nullptr || e.deployment.gpus() < best->deployment.gpus()))
+        best = &e;
+    if (best == nullptr || &node == answer.node) continue;
+    out.push_back({&node, answer.cost_per_hour() / best->deployment.gpus(), std::size_t(best - s.entries.data())});
+    out.front().at = std::min(out.front().at, best->deployment.cost_per_hour() / answer.gpus());
+  }
+  return out.size() > 1 ? out : std::vector<PriceBreak>{};
 }
 }  // namespace moesim::sizing

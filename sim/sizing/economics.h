@@ -18,4 +18,14 @@ struct Economics {
 /// Over all GPUs that are paid for, whole nodes.  Of what was simulated, by its run's own metrics, which are over the
 /// GPUs that serve; else of the planned load in closed form.
 Economics economics_of(const Plan& plan, const Entry& entry);
+
+/// At which price of its GPUs a kind of node has the cheapest deployment, all other prices as they are.
+struct PriceBreak {
+  const PricedNode* node = nullptr;
+  double at = 0;  // USD of a GPU-hour; of the answer's kind up to which it stays the answer, else from which down
+  std::size_t entry = 0;  // the cheapest deployment of the kind that was simulated and meets the targets
+};
+/// Of the answer's kind of node first, then of the others in the plan's order; nothing where no other kind has a
+/// deployment that meets the targets.
+std::vector<PriceBreak> price_breaks(const Plan& plan, const Search& search);
 }  // namespace moesim::sizing

@@ -24,11 +24,14 @@ struct Family {
   bool overlaps = false;  // where the plan does not ask
 };
 
+bool is_deepep(network::ExchangeKernel kernel) {
+  return kernel == network::ExchangeKernel::deepep_normal || kernel == network::ExchangeKernel::deepep_low_latency;
+}
+
 /// Whether an engine has two micro-batches that hide each other's exchanges: SGLang and vLLM with DeepEP's exchanges
 /// alone, TensorRT-LLM not (SGLang, server arguments, enable-two-batch-overlap; vLLM docs, dual batch overlap).
-bool overlaps_as_it_exchanges(const std::string& engine, Role role) {
-  const network::ExchangeKernel kernel = exchange_of(engine, role);
-  return kernel == network::ExchangeKernel::deepep_normal || kernel == network::ExchangeKernel::deepep_low_latency;
+bool overlaps_as_it_exchanges(const std::string& engine, Role role, const spec::Node& node) {
+  return is_deepep(exchange_of(engine, role, node));
 }
 
 /// Slots of experts that a plan's redundancy comes to on so many GPUs.
@@ -45,7 +48,7 @@ std::vector<int> slot_counts(const Plan& plan, int gpus) {
 
 void add_families(const Plan& plan, const PricedNode& node, const std::string& engine, Role role,
                   std::vector<Family>& out) {
-  const bool overlaps = overlaps_as_it_exchanges(engine, role);
+  const bool overlaps = overlaps_as_it_exchanges(engine, role, node.node);
   for (const Variant& variant : plan.variants)
     for (const InstanceShape& s : instance_shapes(plan, node)) {
       PoolDesign d{.role = role, .tensor = s.tensor, .data = s.data, .pipeline = s.pipeline, .variant = variant};
@@ -138,10 +141,19 @@ void price(const Plan& plan, const Family& family, SharedParts& shared, std::vec
 }
 }  // namespace
 
-network::ExchangeKernel exchange_of(const std::string& engine, Role role) {
+bool has_deepep(const spec::Node& node) {
+  // DeepEP, issue 162 (README: Hopper; kernels within a node could run on Ampere with NVLink, "PCIe not working") and
+  // pull request 517 (of A800 none between nodes).
+  return node.gpu.generation != "ampere" && node.gpu.generation != "ada" && node.gpu.nvlink > node.pcie;
+}
+
+network::ExchangeKernel exchange_of(const std::string& engine, Role role, const spec::Node& node) {
   const forward::Engine e = forward::load_engine(engine);
-  return role == Role::decode ? e.decode_exchange.value_or(network::ExchangeKernel::deepep_low_latency)
-                              : e.prefill_exchange.value_or(network::ExchangeKernel::deepep_normal);
+  const network::ExchangeKernel kernel = role == Role::decode
+                                             ? e.decode_exchange.value_or(network::ExchangeKernel::deepep_low_latency)
+                                             : e.prefill_exchange.value_or(network::ExchangeKernel::deepep_normal);
+  // SGLang docs, expert parallelism: --moe-a2a-backend none, the default, gathers tokens
+  return is_deepep(kernel) && !has_deepep(node) ? network::ExchangeKernel::all_gather : kernel;
 }
 
 std::vector<Proposal> propose(const Plan& plan, int jobs) {

@@ -21,6 +21,9 @@ struct Proposal {
 /// All of them, in a fixed order, priced on `jobs` threads; those that cannot be used say why.
 std::vector<Proposal> propose(const Plan& plan, int jobs);
 
-/// The kernels by which an engine exchanges prompts, or next tokens: its own where it has some, DeepEP's elsewhere.
-network::ExchangeKernel exchange_of(const std::string& engine, serving::Role role);
+/// Whether DeepEP's kernels run on these nodes: they need Hopper or newer, and NVLink.
+bool has_deepep(const spec::Node& node);
+/// The kernels by which an engine exchanges prompts, or next tokens, on these nodes: its own where it has some,
+/// DeepEP's elsewhere, and where those do not run what it falls back to.
+network::ExchangeKernel exchange_of(const std::string& engine, serving::Role role, const spec::Node& node);
 }  // namespace moesim::sizing

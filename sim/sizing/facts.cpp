@@ -8,6 +8,8 @@
 
 #include "results/summary.h"
 #include "sizing/launch.h"
+#include "sizing/relaxations.h"
+#include "sizing/required.h"
 #include "sizing/trial_book.h"
 
 namespace moesim::sizing {
@@ -63,7 +65,7 @@ std::vector<FellBy> fell_by(const Search& s) {
     if (const std::string& why = p.usable() ? p.dropped : p.steady.refused; !why.empty())
       note(why, &FellBy::pools, text_of(p.design, 1));
   for (const Entry& e : s.entries)
-    if (e.fate == Fate::pruned || e.fell == Fell::seeds)
+    if (e.fate == Fate::pruned || e.fell == Fell::seeds || e.fell == Fell::check)
       note(e.reason, &FellBy::deployments, text_of(e.deployment));
     else if (e.fate == Fate::misses)
       note("targets missed in simulation: " + e.reason, &FellBy::deployments, text_of(e.deployment));
@@ -84,9 +86,12 @@ Chosen chosen_of(const Plan& plan, const Search& s, const std::vector<Variation>
   out.carried = as_it_is != variations.end() ? as_it_is->carried : w.carried;
   out.not_held = not_held(s);
   out.required_missed = required_missed(plan, s);
+  out.unheld = unheld_text(plan, s);
   out.limits = limits_of(plan, w.trial, *w.figures);
   out.simulated = seconds(w.trial.duration), out.after = seconds(w.trial.warmup);
   out.warnings = lines_of(w.figures->warnings);
+  out.relaxation = text_of(s.relaxations, w.deployment);
+  out.prices = price_breaks(plan, s);
   out.launch = launch_text(plan, w.deployment);
   return out;
 }
@@ -94,13 +99,9 @@ Chosen chosen_of(const Plan& plan, const Search& s, const std::vector<Variation>
 
 std::vector<std::string> required_missed(const Plan& plan, const Search& s) {
   std::vector<std::string> out;
-  for (CheckKind kind : plan.section.confirm.required) {
-    const auto of_kind = [&](CheckKind k) { return std::ranges::count(s.checks, k, &Check::kind); };
-    // An instance that goes on without a node needs no spare.
-    if (kind == CheckKind::spare && of_kind(kind) == 0) kind = CheckKind::node_loss;
+  for (const CheckKind kind : plan.section.confirm.required)
     for (const Check& c : s.checks)
       if (c.kind == kind && !c.met) out.push_back(fmt::format("{}: {}: {}", name_of(kind), c.what, c.standing));
-  }
   return out;
 }
 
@@ -118,15 +119,18 @@ std::vector<std::string> limits_of(const Plan& plan, const Trial& trial, const F
                               plan.section.search.most ? " (search.most)" : ""));
   // assumed: fewer beyond a percentile say little of it
   constexpr double kBeyond = 10;
-  const Targets& t = plan.section.targets;
-  double highest = t.share < 1 ? t.share : 0;
-  for (std::size_t i = 0; i < kLatencies.size(); ++i)
-    if (t.latency[i])
-      highest = std::max(highest, kLatencies[i].ends_with("_p99") ? 0.99 : kLatencies[i].ends_with("_p90") ? 0.9 : 0.5);
+  const double highest = highest_percentile(plan.section.targets).first;
   if (f.measured > 0 && f.measured * (1 - highest) < kBeyond * (1 - 1e-9))
     out.push_back(fmt::format("few requests: figures are of {:.0f}, {:.3g} of them beyond {:.4g} %", f.measured,
                               f.measured * (1 - highest), 100 * highest));
   return out;
+}
+
+std::string price_text(const Search& s, const PriceBreak& p) {
+  const std::string now = fmt::format("USD a GPU-hour, {:.2f} now", p.node->gpu_hour);
+  if (p.entry == *s.winner) return fmt::format("stays the answer up to {:.2f} {}", p.at, now);
+  const Deployment& d = s.entries[p.entry].deployment;
+  return fmt::format("would be the answer below {:.2f} {}, with the {} GPUs of {}", p.at, now, d.gpus(), text_of(d));
 }
 
 Facts facts_of(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {

@@ -24,9 +24,12 @@ struct Chosen {
   std::optional<Carried> carried{};
   std::vector<std::string> not_held{};         // checks: "experts unevenly loaded (served 87.3 %)"
   std::vector<std::string> required_missed{};  // of these, those that the plan requires, with their names there
+  std::string unheld{};                        // what fell by checks that the plan requires, a sentence
   std::vector<std::string> limits{};           // of what it was judged on, a sentence each
   double simulated = 0, after = 0;             // s; figures are of what came after the latter
   std::vector<std::string> warnings{};
+  std::string relaxation{};  // the cheapest of a target, and what it saves; or that none does
+  std::vector<PriceBreak> prices{};
   std::string launch{};  // commands
 };
 
@@ -40,6 +43,8 @@ Facts facts_of(const Plan& plan, const Search& search, const std::vector<Variati
 
 /// What a window does not tell: that it ends before the load does, and that few requests came in it.
 std::vector<std::string> limits_of(const Plan& plan, const Trial& trial, const Figures& figures);
+/// Of a kind of node, at which price of its GPUs it would be the answer, or stay it.
+std::string price_text(const Search& search, const PriceBreak& price);
 /// "met", "missed", "missed, required": as the plan requires it.
 std::string verdict_text(const Plan& plan, const Check& check);
 /// The checks that the plan requires and the answer misses: "uneven_experts: served 87.3 %".

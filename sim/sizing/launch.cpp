@@ -35,6 +35,8 @@ struct Pool {
   bool exchanges() const { return plan.model.moe && !design.experts_tensor && design.stage_gpus() > 1; }
   int copies() const { return exchanges() ? design.slots - plan.model.moe->experts : 0; }
   bool apart() const { return design.role != Role::both; }
+  /// By DeepEP's kernels.
+  bool sends_rows() const { return exchanges() && has_deepep(deployment.node->node); }
   std::string weights() const { return plan.model.hugging_face.empty() ? plan.model.name : plan.model.hugging_face; }
   std::string placement() const { return fmt::format("{}.placement.json", name_of(design.role)); }
   /// Of the precision, what an engine makes of the release as it starts; the rest is said.
@@ -65,24 +67,35 @@ std::string placement_text(const Pool& p, std::string_view format) {
 }
 
 /// What is made or said once, before the instances of a pool are started.
-std::string sglang_before(const Pool& p) { return placement_text(p, "sglang") + p.overlap_note(); }
+std::string sglang_before(const Pool& p) {
+  std::string out = placement_text(p, "sglang") + p.overlap_note();
+  if (p.exchanges() && !p.sends_rows())
+    out += "# tokens are gathered, as was simulated: DeepEP's kernels need Hopper or newer GPUs, and NVLink\n";
+  return out;
+}
+
+std::string once_a_node(const Pool&) {
+  return "once a node, RANK its number among them from 0, HEAD the address of the first";
+}
 
 /// Options: SGLang docs, server arguments, expert parallelism, PD disaggregation; issues 6017 and 7998 for large units.
 std::string sglang(const Pool& p) {
   const PoolDesign& d = p.design;
   std::string out;
   // The engine's buffers hold 128 tokens of a rank otherwise.
-  if (p.exchanges() && d.role != Role::prefill && d.batch > 128)
+  if (p.sends_rows() && d.role != Role::prefill && d.batch > 128)
     out += fmt::format("SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK={} ", d.batch);
-  out += fmt::format("python -m sglang.launch_server --model-path {} --tp-size {}", p.weights(), d.stage_gpus());
+  out += fmt::format("python -m sglang.launch_server --host 0.0.0.0 --model-path {} --tp-size {}", p.weights(),
+                     d.stage_gpus());
   if (d.pipeline > 1) out += fmt::format(" --pp-size {}", d.pipeline);
   if (d.data > 1) out += fmt::format(" --enable-dp-attention --dp-size {}", d.data);
   if (d.data > 1 && d.tensor == 1) out += " --moe-dense-tp-size 1 --enable-dp-lm-head";
   if (p.exchanges()) {
-    out += fmt::format(" --ep-size {} --moe-a2a-backend deepep --deepep-mode {}", d.stage_gpus(),
-                       d.role == Role::decode    ? "low_latency"
-                       : d.role == Role::prefill ? "normal"
-                                                 : "auto");
+    out += fmt::format(" --ep-size {}", d.stage_gpus());
+    if (p.sends_rows())
+      out += fmt::format(" --moe-a2a-backend deepep --deepep-mode {}", d.role == Role::decode    ? "low_latency"
+                                                                       : d.role == Role::prefill ? "normal"
+                                                                                                 : "auto");
     if (p.copies() > 0) out += fmt::format(" --ep-num-redundant-experts {}", p.copies());
     out += fmt::format(" --init-expert-location {}", p.placement());
   }
@@ -105,7 +118,7 @@ std::string sglang(const Pool& p) {
 /// The backend that exchanges as was simulated; "": the engine has none.
 std::string vllm_backend(const Pool& p) {
   using network::ExchangeKernel;
-  switch (exchange_of(p.deployment.engine, p.design.role)) {
+  switch (exchange_of(p.deployment.engine, p.design.role, p.deployment.node->node)) {
     case ExchangeKernel::all_gather:
       return "allgather_reducescatter";
     case ExchangeKernel::deepep_normal:
@@ -133,12 +146,22 @@ std::string vllm_before(const Pool& p) {
   return out;
 }
 
+/// Whether it runs on a Ray cluster, where one command starts all stages.
+bool vllm_on_ray(const Pool& p) { return p.nodes() > 1 && p.design.pipeline > 1; }
+
+std::string vllm_spans(const Pool& p) {
+  if (!vllm_on_ray(p)) return once_a_node(p);
+  return "once, on the first of them, HEAD its address; before, ray start --head --port=6379 there, ray start "
+         "--address=$HEAD:6379 on the others";
+}
+
 /// Options: vLLM docs, engine arguments, expert parallel deployment, data parallel deployment, dual batch overlap,
-/// online quantization, NixlConnector.
+/// online quantization, NixlConnector, parallelism and scaling.
 std::string vllm(const Pool& p) {
   const PoolDesign& d = p.design;
   const std::string backend = p.exchanges() && d.data > 1 ? vllm_backend(p) : "";
   std::string out = p.devices();
+  if (p.apart() && p.deployment.nodes() > 1) out += "VLLM_NIXL_SIDE_CHANNEL_HOST=$(hostname -i) ";
   if (p.shares() && p.apart()) out += fmt::format("VLLM_NIXL_SIDE_CHANNEL_PORT={} ", side_channel_port(p.first));
   out += fmt::format("vllm serve {} --tensor-parallel-size {}", p.weights(), d.tensor);
   if (d.pipeline > 1) out += fmt::format(" --pipeline-parallel-size {}", d.pipeline);
@@ -158,7 +181,8 @@ std::string vllm(const Pool& p) {
   if (p.shares()) out += fmt::format(" --port {}", p.port());
   if (p.shares() && d.data > 1) out += fmt::format(" --data-parallel-rpc-port {}", rpc_port(p.first));
   if (p.nodes() == 1) return out;
-  if (d.pipeline > 1) return out + " --distributed-executor-backend ray  # started on all of these nodes before";
+  if (vllm_on_ray(p))
+    return out + " --distributed-executor-backend ray" + (d.data > 1 ? " --data-parallel-backend ray" : "");
   const int local = p.per_node() / d.tensor;
   out += fmt::format(
       " --data-parallel-size-local {0} --data-parallel-address $HEAD --data-parallel-rpc-port 13345 $([ $RANK -gt 0 ] "
@@ -191,11 +215,15 @@ std::string trtllm_before(const Pool& p) {
   return out + "END\n";
 }
 
+std::string trtllm_spans(const Pool& p) {
+  return fmt::format("once, HOSTS these nodes with their GPUs: NODE0:{0},NODE1:{0},...", p.per_node());
+}
+
 std::string trtllm(const Pool& p) {
   const PoolDesign& d = p.design;
   std::string out = p.devices();
-  if (p.nodes() > 1) out += fmt::format("mpirun -n {} trtllm-llmapi-launch ", d.gpus());
-  out += fmt::format("trtllm-serve {} --tp_size {}", p.weights(), d.stage_gpus());
+  if (p.nodes() > 1) out += fmt::format("mpirun -n {} -H $HOSTS trtllm-llmapi-launch ", d.gpus());
+  out += fmt::format("trtllm-serve {} --host 0.0.0.0 --tp_size {}", p.weights(), d.stage_gpus());
   if (d.pipeline > 1) out += fmt::format(" --pp_size {}", d.pipeline);
   if (p.exchanges()) out += fmt::format(" --ep_size {}", d.stage_gpus());
   out += fmt::format(" --max_batch_size {} --max_num_tokens {} --config {}.yaml", d.batch, d.tokens, name_of(d.role));
@@ -220,11 +248,23 @@ std::string precision_note(const Pool& p) {
 
 struct EngineCommands {
   std::string_view name;
+  std::string (*spans)(const Pool&);  // several nodes: where a command is given
   std::string (*before)(const Pool&);
   std::string (*command)(const Pool&);
 };
-constexpr EngineCommands kEngines[] = {
-    {"sglang", sglang_before, sglang}, {"vllm", vllm_before, vllm}, {"trtllm", trtllm_before, trtllm}};
+constexpr EngineCommands kEngines[] = {{"sglang", once_a_node, sglang_before, sglang},
+                                       {"vllm", vllm_spans, vllm_before, vllm},
+                                       {"trtllm", trtllm_spans, trtllm_before, trtllm}};
+
+/// "# on nodes 0 to 3:"; of instances of several nodes "# on nodes 0 to 3, 4 to 7:"
+std::string where_text(const Pool& p, const Place& place) {
+  if (p.nodes() == 1)
+    return fmt::format("# on node{} {}:\n", place.nodes.size() > 1 ? "s" : "", node_list(place.nodes));
+  std::string out;
+  for (const int first : place.nodes)
+    out += fmt::format("{} {} to {}", out.empty() ? "# on nodes" : ",", first, first + p.nodes() - 1);
+  return out + ":\n";
+}
 }  // namespace
 
 std::string launch_text(const Plan& plan, const Deployment& deployment) {
@@ -234,12 +274,11 @@ std::string launch_text(const Plan& plan, const Deployment& deployment) {
   for (std::size_t i = 0; i < deployment.pools.size(); ++i) {
     Pool p{plan, deployment, deployment.pools[i]};
     out += fmt::format("# {} of these, on {} GPUs each{}\n", deployment.instances[i], p.design.gpus(),
-                       p.nodes() > 1 ? fmt::format(" ({} nodes: once a node)", p.nodes()) : "");
+                       p.nodes() > 1 ? fmt::format(" ({} nodes: {})", p.nodes(), engine->spans(p)) : "");
     out += engine->before(p);
     for (const Place& place : places_of(deployment, i)) {
       p.first = place.first;
-      if (p.shares()) out += fmt::format("# on node {}:\n", node_list(place.nodes));
-      out += engine->command(p) + "\n";
+      out += where_text(p, place) + engine->command(p) + "\n";
     }
     out += precision_note(p);
   }

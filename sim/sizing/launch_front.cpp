@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <numeric>
+
 #include "sizing/launch.h"
 #include "sizing/places.h"
 
@@ -16,42 +18,68 @@ std::vector<std::string> addresses(const Deployment& d, std::size_t pool) {
   return out;
 }
 
+constexpr const char* kInFront = "# in front, NODE0 the first node:\n";
+
+/// SGLang docs, model gateway.
+std::string sglang_front(const Deployment& d, bool apart) {
+  std::string out =
+      fmt::format("{}python -m sglang_router.launch_router --host 0.0.0.0 --port {}", kInFront, kRouterPort);
+  if (!apart)
+    return fmt::format("{} --policy power_of_two --worker-urls http://{}\n", out,
+                       fmt::join(addresses(d, 0), " http://"));
+  out += " --pd-disaggregation";
+  for (const Place& place : places_of(d, 0))
+    for (const int node : place.nodes)
+      out += fmt::format(" --prefill http://NODE{}:{} {}", node, server_port(d.engine, place.first),
+                         bootstrap_port(place.first));
+  return fmt::format("{} --decode http://{}\n", out, fmt::join(addresses(d, 1), " --decode http://"));
+}
+
+/// vllm-project/router, README: standard routing, and prefill and decode apart with the NIXL connector.
+std::string vllm_front(const Deployment& d, bool apart) {
+  const std::string out =
+      fmt::format("{}vllm-router --host 0.0.0.0 --port {} --policy power_of_two", kInFront, kRouterPort);
+  if (!apart) return fmt::format("{} --worker-urls http://{}\n", out, fmt::join(addresses(d, 0), " http://"));
+  return fmt::format("{} --vllm-pd-disaggregation --prefill http://{} --decode http://{}\n", out,
+                     fmt::join(addresses(d, 0), " --prefill http://"), fmt::join(addresses(d, 1), " --decode http://"));
+}
+
+/// TensorRT-LLM docs, disaggregated serving; for instances that do all it has no router of its own, and nginx stands
+/// for one (nginx docs, ngx_http_upstream_module).
+std::string trtllm_front(const Deployment& d, bool apart) {
+  if (!apart)
+    return fmt::format(
+        "{}cat > nginx.conf <<END\nevents {{}}\nhttp {{\n  upstream instances {{ least_conn; server {}; }}\n"
+        "  server {{ listen {}; location / {{ proxy_pass http://instances; proxy_buffering off; proxy_read_timeout 1h; "
+        "}} }}\n}}\nEND\nnginx -c $PWD/nginx.conf\n",
+        kInFront, fmt::join(addresses(d, 0), "; server "), kRouterPort);
+  return fmt::format(
+      "# NODE0 the first node\ncat > disagg.yaml <<END\nhostname: 0.0.0.0\nport: {}\nbackend: pytorch\n"
+      "context_servers: {{num_instances: {}, urls: [\"{}\"]}}\n"
+      "generation_servers: {{num_instances: {}, urls: [\"{}\"]}}\nEND\n"
+      "trtllm-serve disaggregated -c disagg.yaml\n",
+      kRouterPort, d.instances[0], fmt::join(addresses(d, 0), "\", \""), d.instances[1],
+      fmt::join(addresses(d, 1), "\", \""));
+}
+
+std::string dynamo_text(const std::string& engine) {
+  const std::string front =
+      "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.";
+  if (engine == "sglang") return front + "sglang in place of python -m sglang.launch_server\n";
+  if (engine == "vllm") return front + "vllm --model in place of vllm serve\n";
+  if (engine == "trtllm")
+    return front + "trtllm --model-path MODEL --extra-engine-args FILE --disaggregation-mode prefill|decode\n";
+  return "";
+}
 }  // namespace
 
 std::string front_text(const Deployment& d) {
+  const bool apart = d.pools.size() > 1;
+  const bool several = apart || std::reduce(d.instances.begin(), d.instances.end()) > 1;
   std::string out;
-  if (d.pools.size() > 1 && d.engine == "sglang") {
-    out += "# in front, NODE0 the first node:\npython -m sglang_router.launch_router --pd-disaggregation";
-    for (const Place& place : places_of(d, 0))
-      for (const int node : place.nodes)
-        out += fmt::format(" --prefill http://NODE{}:{} {}", node, server_port(d.engine, place.first),
-                           bootstrap_port(place.first));
-    for (const std::string& address : addresses(d, 1)) out += " --decode http://" + address;
-    out += "\n";
-  }
-  if (d.pools.size() > 1 && d.engine == "vllm")
-    out +=
-        fmt::format("# in front: a proxy that sends prompts to {}, and what they answer to {} (NODE0 the first node)\n",
-                    fmt::join(addresses(d, 0), ", "), fmt::join(addresses(d, 1), ", "));
-  if (d.pools.size() > 1 && d.engine == "trtllm")
-    out += fmt::format(
-        "# NODE0 the first node\ncat > disagg.yaml <<END\nhostname: 0.0.0.0\nport: 7999\nbackend: pytorch\n"
-        "context_servers: {{num_instances: {}, urls: [\"{}\"]}}\n"
-        "generation_servers: {{num_instances: {}, urls: [\"{}\"]}}\nEND\n"
-        "trtllm-serve disaggregated -c disagg.yaml\n",
-        d.instances[0], fmt::join(addresses(d, 0), "\", \""), d.instances[1], fmt::join(addresses(d, 1), "\", \""));
-  const char* instead = d.engine == "sglang" ? "python -m sglang.launch_server"
-                        : d.engine == "vllm" ? "vllm serve"
-                                             : "";
-  if (*instead != 0)
-    out += fmt::format(
-        "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.{} {}in place of "
-        "{}\n",
-        d.engine, d.engine == "vllm" ? "--model " : "", instead);
-  else if (d.engine == "trtllm")
-    out +=
-        "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.trtllm --model-path "
-        "MODEL --extra-engine-args FILE --disaggregation-mode prefill|decode\n";
-  return out;
+  if (several && d.engine == "sglang") out += sglang_front(d, apart);
+  if (several && d.engine == "vllm") out += vllm_front(d, apart);
+  if (several && d.engine == "trtllm") out += trtllm_front(d, apart);
+  return out + dynamo_text(d.engine);
 }
 }  // namespace moesim::sizing

@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "results/summary.h"
 #include "serving/deployment/section.h"
 #include "serving/traces/workloads.h"
 #include "sizing/design.h"
+#include "sizing/trial.h"
 #include "spec/count.h"
 
 namespace moesim::sizing {
@@ -117,6 +119,16 @@ void check_length(const Config& size, const Plan& plan, const Load& load) {
               2 * load.pauses + 1);
 }
 
+/// Of a load that ends, half counts at least: as many requests as have one beyond each percentile with a target.
+void check_enough(const Config& size, const Plan& plan, int requests) {
+  const auto [percentile, name] = highest_percentile(plan.section.targets);
+  const int least = int(std::ceil(2 / (1 - percentile) - 1e-9));
+  if (requests < least)
+    size.at("workload")
+        .fail(fmt::format("has {} requests, and {} takes at least {}: half of them come before what counts", requests,
+                          name, least));
+}
+
 std::string context_text(const Plan& plan) {
   return fmt::format("longer than {}'s context of {} tokens", plan.model.name, plan.model.max_positions);
 }
@@ -162,6 +174,7 @@ Load read_load(const Config& size, const Plan& plan) {
   if (open) {
     if (!(drawn.last > 0)) at.fail("all requests arrive at once: give a rate");
     out.rate = drawn.requests / drawn.last * plan.section.growth;
+    if (drawn.whole) check_enough(size, plan, drawn.requests);
     if (!has_gaps(plan)) out.span = end_of(*workload, drawn) / plan.section.growth;
   } else {
     constexpr double kMostClients = 1e6;  // that a simulation keeps

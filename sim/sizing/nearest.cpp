@@ -22,15 +22,10 @@ std::string remedy(const std::vector<Standing>& all) {
   return out;
 }
 
-/// Whole per cent, or what is less in two digits: a miss is never none.
-std::string percent_text(double share) {
-  return share < 0.0095 ? fmt::format("{:.3g} %", 100 * share) : fmt::format("{:.0f} %", 100 * share);
-}
-
 std::string nearest_simulated(const Entry& best, const std::vector<Standing>& all) {
   const Standing& worst = *tightest(all);
   std::string out = fmt::format("Nothing meets the targets. Nearest: {}: {} {}.\n", named(best.deployment),
-                                percent_text(worst.off()), worst.at_least ? "too little" : "too much");
+                                results::share_text(worst.off()), worst.at_least ? "too little" : "too much");
   out += fmt::format("It would do with its own figures as targets: {}.\n", remedy(all));
   if (best.reason.find(", and more would") != std::string::npos)
     out += fmt::format("Why not more instances: {}.\n", best.reason);

@@ -4,16 +4,13 @@
 
 #include <algorithm>
 
-#include "core/ceil_div.h"
-
 namespace moesim::sizing {
 
 std::vector<Place> places_of(const Deployment& d, std::size_t pool) {
-  const int per_node = d.node->node.gpus, each = d.pools[pool].gpus(), first = d.first_gpus()[pool];
-  const int step = each < per_node ? each : ceil_div(each, per_node) * per_node;
+  const int per_node = d.node->node.gpus;
+  const serving::Places places = d.places();
   std::vector<Place> out;
-  for (int k = 0; k < d.instances[pool]; ++k) {
-    const int gpu = first + k * step;
+  for (const int gpu : places[pool]) {
     const auto at = std::ranges::find(out, gpu % per_node, &Place::first);
     Place& place = at != out.end() ? *at : out.emplace_back(Place{gpu % per_node, {}});
     place.nodes.push_back(gpu / per_node);

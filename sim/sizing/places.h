@@ -22,6 +22,7 @@ std::string node_list(const std::vector<int>& nodes);
 /// stay apart: SGLang takes some up to 240 beyond its own (python/sglang/srt/server_args.py, PortArgs), vLLM's NIXL
 /// side channel one a rank.
 int server_port(const std::string& engine, int first);
+constexpr int kRouterPort = 7999;  // of what stands in front, which may be on one of these nodes
 int nccl_port(int first);
 int bootstrap_port(int first);
 int side_channel_port(int first);

@@ -155,6 +155,7 @@ Plan read_plan(PlanHead head) {
   static_cast<PlanHead&>(plan) = std::move(head);
   const Config& top = plan.config;
   const Config size = top.at("size");
+  runs::check_expected_of("serving", top);
   size.parse(plan.section);
   if (!(plan.section.growth > 0))
     size.fail_below("growth", fmt::format("must be above 0, got {}", plan.section.growth));

@@ -17,8 +17,6 @@
 #include "spec/model.h"
 
 namespace moesim::sizing {
-inline constexpr int kMostGpus = 1 << 20;  // of a cluster (spec/hardware.cpp)
-
 /// Latencies that may have a target, by the names of their metrics.
 constexpr std::array<std::string_view, 16> kLatencies = {
     "ttft_mean", "ttft_p50", "ttft_p90", "ttft_p99", "tpot_mean", "tpot_p50", "tpot_p90", "tpot_p99",
@@ -164,7 +162,9 @@ struct ConfirmSection {
   std::vector<CheckKind> required;
   static void fields(auto& f, auto& p) {
     f("required", p.required,
-      "checks that the answer must hold in as well, else the exit code is 1: seeds (the other ones), node_loss (no "
+      "checks that the answer must hold in as well: what misses one makes way for more of its instances and for what "
+      "is "
+      "dearer, up to 12 in turn; where nothing holds, the exit code is 1: seeds (the other ones), node_loss (no "
       "spare), spare (a node lost, a spare in its place), bursts, uneven_experts, drift (experts placed on loads that "
       "have moved since)");
   }

@@ -75,7 +75,8 @@ void check_lists(const Config& at, const Candidates& c, const spec::Model& model
   check_different(at, c);
   using serving::OverlapKind;
   for (std::size_t i = 0; i < c.overlap.size(); ++i)
-    if (c.overlap[i] == OverlapKind::shared_expert || c.overlap[i] == OverlapKind::single_batch)
+    if (c.overlap[i] == OverlapKind::shared_expert || c.overlap[i] == OverlapKind::single_batch ||
+        c.overlap[i] == OverlapKind::shortcut)
       at.fail_below(fmt::format("overlap[{}]", i),
                     fmt::format("{} is not tried: expected none, two_batch (prompts) or five_stage (answers)",
                                 name_of(c.overlap[i])));

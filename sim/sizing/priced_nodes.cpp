@@ -7,6 +7,7 @@
 #include "core/yaml_line.h"
 #include "sizing/plan.h"
 #include "spec/catalogue.h"
+#include "spec/limits.h"
 
 namespace moesim::sizing {
 namespace {
@@ -70,7 +71,7 @@ PricedNode read_priced_node(const Config& item) {
   out.node = spec::read_node(out.choice.node);
   out.text = yaml_line(out.choice.node);
   if (out.choice.most < 1) item.fail_below("nodes", fmt::format("must be at least 1, got {}", out.choice.most));
-  if (const int most = kMostGpus / out.node.gpus; out.choice.most > most)
+  if (const int most = spec::kMostGpus / out.node.gpus; out.choice.most > most)
     item.fail_below("nodes",
                     fmt::format("expected at most {}, {} GPUs, got {}", most, most * out.node.gpus, out.choice.most));
   out.gpu_hour = gpu_hour(item, out);

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "core/ceil_div.h"
+#include "spec/limits.h"
 
 namespace moesim::sizing {
 namespace {
@@ -97,14 +98,14 @@ Entry in_ratio(Entry entry, const PoolRatio& ratio) {
   const std::int64_t a = std::int64_t{ratio.prefill} * pools[1].gpus(),
                      b = std::int64_t{ratio.decode} * pools[0].gpus(), all = std::gcd(a, b);
   const std::int64_t gpus = a / all * pools[0].gpus() + b / all * pools[1].gpus();
-  if (gpus > kMostGpus) {
+  if (gpus > spec::kMostGpus) {
     entry.beyond =
         fmt::format("nodes: in the ratio {} : {} these pools take {} GPUs at least", ratio.prefill, ratio.decode, gpus);
     return entry;
   }
   entry.unit = {int(a / all), int(b / all)};
   // More than any cluster has need not be counted.
-  entry.deployment.instances = units(entry, std::min(times_unit(entry), int(kMostGpus / gpus)));
+  entry.deployment.instances = units(entry, std::min(times_unit(entry), int(spec::kMostGpus / gpus)));
   entry.estimate = entry.deployment.cost_per_hour();
   return entry;
 }

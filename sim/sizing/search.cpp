@@ -9,6 +9,7 @@
 #include "sizing/confirm.h"
 #include "sizing/ranking.h"
 #include "sizing/ratio.h"
+#include "sizing/required.h"
 
 namespace moesim::sizing {
 namespace {
@@ -165,7 +166,8 @@ void drop_lonely(std::vector<Proposal>& all, const std::vector<const Proposal*>&
       p.dropped = fmt::format("alone: no pool of {} can be used on {}", other, node_name(*p.node));
 }
 
-/// Deployments made of the best pools.
+}  // namespace
+
 std::vector<Entry> combine(const Plan& plan, std::vector<Proposal>& proposals) {
   std::vector<Entry> out;
   for (const PricedNode& node : plan.nodes)
@@ -184,7 +186,6 @@ std::vector<Entry> combine(const Plan& plan, std::vector<Proposal>& proposals) {
   });
   return out;
 }
-}  // namespace
 
 double rate_of(const Plan& plan, double ttft, double tpot) {
   if (plan.load.clients == 0) return plan.load.rate;
@@ -217,18 +218,29 @@ Search search(const Plan& plan, int jobs, Shard shard) {
   s.entries = combine(plan, s.proposals);
   race(plan, part_of(s.entries, shard), jobs);
   if (shard.of > 1) return s;
-  // What falls on a longer window or on other seeds makes room for what cost too much beside it.
-  for (bool ranked = false; !ranked;) {
-    while (settle(plan, s, jobs, front_tasks(plan, s))) race(plan, part_of(s.entries, shard), jobs);
-    mark_front(s.entries);
-    ranked = rank(plan, s, jobs);
-    if (!ranked) race(plan, part_of(s.entries, shard), jobs);
+  for (;;) {
+    // What falls on a longer window or on other seeds makes room for what cost too much beside it.
+    for (bool ranked = false; !ranked;) {
+      while (settle(plan, s, jobs, front_tasks(plan, s))) race(plan, part_of(s.entries, shard), jobs);
+      mark_front(s.entries);
+      ranked = rank(plan, s, jobs);
+      if (!ranked) race(plan, part_of(s.entries, shard), jobs);
+    }
+    const bool none = !s.winner || 2 * seeds_missed(s) > int(s.ranking.front().headrooms.size());
+    if (none && !s.unheld.empty()) choose_unheld(s);
+    if (!s.winner || !s.checks.empty()) break;
+    confirm(plan, s, jobs);
+    if (!makes_way(plan, s, jobs)) break;
+    if (s.unheld.size() < kMostUnheld) {
+      race(plan, part_of(s.entries, shard), jobs);
+      continue;
+    }
+    choose_unheld(s);
+    break;
   }
   mark_front(s.entries);
   for (const Entry& e : s.entries) s.trials += e.trials;
-  if (!s.winner) return s;
-  s.entries[*s.winner].fate = Fate::chosen;
-  confirm(plan, s, jobs);
+  if (s.winner) s.entries[*s.winner].fate = Fate::chosen;
   return s;
 }
 }  // namespace moesim::sizing

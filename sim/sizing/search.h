@@ -31,6 +31,7 @@ enum class Fell {
   cost,   // something cheaper does
   equal,  // something as cheap does, and this could leave no more of its tightest target
   seeds,  // it misses the targets on most seeds
+  check,  // it misses a check that the plan requires
 };
 
 /// Instances of each pool that are not enough.
@@ -105,7 +106,29 @@ struct Check {
   std::string what;
   bool met = false;
   std::string standing;
-  double used = 0;  // share of the tightest target
+  double used = 0;       // share of the tightest target
+  std::size_t pool = 0;  // that more of would help
+};
+
+/// An answer but for the checks that the plan requires.
+struct Unheld {
+  Ranked ranked;
+  std::vector<Check> checks;
+  std::string missed;  // the first of those that it misses
+};
+
+/// A target, so many times looser, with a cheaper deployment that meets it and all others.
+struct Relaxation {
+  std::string target;       // "ttft_p90"; "share", "ttft of `share`"
+  double times = 1;         // the latency; or of what `share` lets miss
+  std::string limit{};      // as it would be: "4.50 s"
+  Deployment deployment{};  // cheaper than the answer
+  Standing tightest{};      // with that target
+};
+struct Relaxations {
+  std::vector<Relaxation> all{};  // of each target that saves something by itself the least, in the order of targets
+  std::size_t tried = 0;          // cheaper deployments that were simulated
+  std::string none{};             // why no target saves anything by itself; "": some does, or none was looked for
 };
 
 struct Search {
@@ -113,11 +136,13 @@ struct Search {
   std::vector<Entry> entries;   // by cost
   std::vector<Ranked> ranking;  // the first three, by cost and headroom
   std::vector<Ranked> fallen;   // that miss the targets on most seeds
+  std::vector<Unheld> unheld;   // that miss a check that the plan requires, in the order that they fell
   std::optional<std::size_t> winner;
   std::string why;                  // it won, where others cost as much
   double most_load = 0;             // times the plan's, that one of those carries which cost as little
   std::size_t tied = 0, raced = 0;  // how many cost as little, and of how many it is known how much load they carry
   std::vector<Check> checks;
+  Relaxations relaxations{};
   int trials = 0;
 };
 
@@ -137,6 +162,8 @@ struct Shard {
 };
 /// Same plan, same answer, for any number of jobs.  Throws Interrupted.
 Search search(const Plan& plan, int jobs, Shard shard = {});
+/// Deployments made of the best of the pools, by cost; the others say why they are part of none.
+std::vector<Entry> combine(const Plan& plan, std::vector<Proposal>& proposals);
 /// Takes instances away until the entry is within what may be had, one of each pool at least.
 void fit_to_limits(const Plan& plan, Entry& entry);
 /// Whether it was simulated and meets the targets.

@@ -38,9 +38,10 @@ void check_shared_sections(const PlanHead& plan, const std::vector<PricedNode>& 
   if (top.has("routing") && plan.model.moe) {
     const spec::MoeShape& moe = *plan.model.moe;
     for_some(nodes, [&](const PricedNode& n) {
-      (void)routing::make_traffic(
-          top.at("routing"),
-          {{moe.experts, moe.top_k, moe.groups, moe.groups_used}, {n.node.gpus, n.node.gpus}, plan.seed, std::nullopt});
+      (void)routing::make_traffic(top.at("routing"), {{moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used},
+                                                      {n.node.gpus, n.node.gpus},
+                                                      plan.seed,
+                                                      std::nullopt});
     });
   }
   if (top.has("kernels"))

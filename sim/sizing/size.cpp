@@ -20,6 +20,7 @@
 #include "sizing/facts.h"
 #include "sizing/launch.h"
 #include "sizing/pretraining/job_answer.h"
+#include "sizing/relaxations.h"
 #include "sizing/shared_trials.h"
 #include "sizing/trial_book.h"
 
@@ -202,19 +203,6 @@ void write_figures(results::Results& results, const Plan& plan, const Entry& win
   for (std::size_t p = 0; p < d.pools.size(); ++p)
     figure(results, "gpus", d.pools[p].gpus() * d.instances[p], "", fmt::format("pool:{}", name_of(d.pools[p].role)));
 }
-void write_figures(results::Results& results, const Choice& choice) {
-  const MappingEntry& w = choice.entries[*choice.winner];
-  figure(results, "gpus", w.mapping.gpus(), "");
-  figure(results, "step_time", w.result->step, "s");
-  figure(results, "mfu_bf16_causal", w.result->mfu_bf16, "");
-  figure(results, "peak_memory", double(w.result->peak_memory), "B");
-  figure(results, "data_parallel", w.mapping.data(), "");
-  figure(results, "run_days", choice.run->days, "days");
-  figure(results, "run_paid_gpus", choice.run->paid_gpus, "");
-  figure(results, "run_cost", choice.run->cost, "USD");
-  figure(results, "run_goodput", choice.run->goodput, "");
-}
-
 /// 0 if there is an answer, and it is as the plan expects; each expectation that does not hold is said.
 int judged(const PlanHead& plan, bool met, const results::Results& results) {
   if (!met) return 1;
@@ -232,7 +220,7 @@ int size_job(const SizeOptions& options, PlanHead head) {
   if (options.shard.of > 1) return kept.finish_shard(options, choice.simulations);
   store(kept.results(), job, choice);
   const Answered answer{choice.end, choice.resolved};
-  if (choice.winner) write_figures(kept.results(), choice);
+  if (choice.winner) write_job_figures(kept.results(), choice);
   kept.finish(answer.end.interrupted ? "interrupted" : "complete", choice.simulations, answer);
   if (choice.winner && !options.scenario.empty())
     write_file(options.scenario, run_scenario_text(job, choice.entries[*choice.winner].mapping, choice.run->spares));
@@ -253,7 +241,7 @@ int size(const SizeOptions& options) {
   plan.book->forget_asked();
   SharedTrials shared;
   plan.shared = &shared;
-  const Search found = kept.kept([&] { return search(plan, options.jobs, options.shard); });
+  Search found = kept.kept([&] { return search(plan, options.jobs, options.shard); });
   const auto simulations = [&] { return int(plan.book->asked()); };
   if (options.shard.of > 1) return kept.finish_shard(options, simulations());
   std::vector<Variation> variations;
@@ -264,6 +252,7 @@ int size(const SizeOptions& options) {
   if (found.winner)
     variations = kept.kept(
         [&] { return vary(plan, found.entries[*found.winner], options.jobs, kept.written() ? keep : nullptr); });
+  if (found.winner) found.relaxations = kept.kept([&] { return relax(plan, found, options.jobs); });
   store(kept.results(), plan, found, variations);
   if (found.winner && kept.written()) write_targets(kept.results(), plan);
   if (found.winner) write_figures(kept.results(), plan, found.entries[*found.winner]);

@@ -170,6 +170,15 @@ std::string text_of(const Standing& s) {
   return fmt::format("{} {} of {}", s.target, results::pretty(s.value, unit), results::pretty(s.limit, unit));
 }
 
+std::pair<double, std::string> highest_percentile(const Targets& t) {
+  std::pair<double, std::string> out{t.share < 1 ? t.share : 0, "share"};
+  for (std::size_t i = 0; i < kLatencies.size(); ++i) {
+    const double p = kLatencies[i].ends_with("_p99") ? 0.99 : kLatencies[i].ends_with("_p90") ? 0.9 : 0.5;
+    if (t.latency[i] && p > out.first) out = {p, std::string(kLatencies[i])};
+  }
+  return out;
+}
+
 double requests_for(const Targets& t) {
   // Of n requests, a share 1 - p is beyond the percentile; it varies by its root(p / (1 - p) / n).
   constexpr double kPrecision = 0.15, kMost = 3600;

@@ -58,6 +58,8 @@ const Standing* tightest(const std::vector<Standing>& all);
 bool all_met(const std::vector<Standing>& all);
 /// "ttft_p90 1.2 s of 2 s"; "served 87.3 %", where nothing less than all will do
 std::string text_of(const Standing& standing);
+/// The highest percentile that has a target, and its name: 0.9, "ttft_p90"; 0.5 of a mean.
+std::pair<double, std::string> highest_percentile(const Targets& targets);
 /// Requests that say enough of the percentiles that have a target: the share of requests beyond one is then known to
 /// 15 % (one standard deviation); of rarer ones than p98, to as much as 3,600 requests tell.
 double requests_for(const Targets& targets);

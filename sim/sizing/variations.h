@@ -18,13 +18,14 @@ struct Variation {
   std::string standing{};            // of the tightest target then, or why none does
   std::vector<int> instances{};      // of each of the winner's pools
   std::optional<Carried> carried{};  // where that is what was asked, and it is more than as it is
+  std::string other{};               // deployment, where it is not the winner's pools, resized
 };
 
 /// What the variation is called that changes nothing: how much load the answer carries, and what it misses beyond.
 constexpr std::string_view kAsItIs = "as it is";
 
-/// The winner's pools, resized: for more and less load, longer and shorter requests, each tight target relaxed, each
-/// pool an instance larger (then it is said how much more load that carries), or both where neither helps alone.
+/// The winner's pools, resized: for more and less load, longer and shorter requests, more and less skew of the experts,
+/// each pool an instance larger (then it is said how much more load that carries), or both where neither helps alone.
 /// also: something else to be done meanwhile, on one of the threads.
 std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, const std::function<void()>& also = {});
 /// "both 2 x TP4 -> 3 x TP4"; "": so many there are.

@@ -95,6 +95,7 @@ constexpr std::array kFamilies = {
                        .norms_per_layer = 1,
                        .output_takes_bias = true,
                        .halved_layers = true,
+                       .mtp_shares_ends = true,
                        .from_release = true,
                        .moe = MoeKeys::deepseek,
                        .missing = {.norm_epsilon = 1e-5}},

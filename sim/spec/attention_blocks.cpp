@@ -29,7 +29,9 @@ class BlockRules final : public AttentionRules {
     return heads_.token_bytes(a, format);
   }
   // assumed: BF16, whatever the cache beside it is in: scores are products in BF16 (vLLM, msa_indexer)
-  Bytes index_key_bytes(const AttentionShape& a) const override { return {2 * std::int64_t{a.blocks->head_dim}}; }
+  Bytes index_key_bytes(const AttentionShape& a, EntryKeys) const override {
+    return {2 * std::int64_t{a.blocks->head_dim}};
+  }
   int latent_width(const AttentionShape&) const override { return 0; }
   std::int64_t decode_width(const AttentionShape& a) const override { return heads_.decode_width(a); }
   AttentionShape instead_of(AttentionShape own) const override { return own; }

@@ -76,9 +76,11 @@ class CompressedRules final : public AttentionRules {
     if (format == CacheFormat::bf16) return {2 * std::int64_t{a.head_dim}};
     return {std::int64_t{a.head_dim} + a.qk_rope_head_dim + kExponents};
   }
-  // The key of an entry, a token's part of it: FP4 with an 8-bit exponent for 32, as released.
-  Bytes index_key_bytes(const AttentionShape& a) const override {
-    const int key = a.indexer->head_dim / 2 + ceil_div(a.indexer->head_dim, 32);
+  // The key of an entry, a token's part of it: FP4 with an 8-bit exponent for 32, as released; or FP8 with an FP32
+  // scale for 128.
+  Bytes index_key_bytes(const AttentionShape& a, EntryKeys keys) const override {
+    const int dim = a.indexer->head_dim;
+    const int key = keys == EntryKeys::fp4 ? dim / 2 + ceil_div(dim, 32) : dim + 4 * ceil_div(dim, 128);
     return {ceil_div(key, a.compressed->indexed)};
   }
   // Keys and gates of the tokens of an entry that is not full, in FP32; the indexer's beside them.

@@ -18,22 +18,9 @@ class HeadRules final : public AttentionRules {
       checks.fail("attention.kv_heads", "must equal the {} heads for {}, got {}", a.heads, name_of(a.kind), a.kv_heads);
   }
 
-  std::vector<AttentionWeight> weights(const Model& m) const override {
-    const AttentionShape& a = m.attention;
-    std::vector<AttentionWeight> out;
-    const std::int64_t q = std::int64_t{a.heads} * a.head_dim, k = std::int64_t{a.kv_heads} * a.head_dim,
-                       v = std::int64_t{a.kv_heads} * a.v_head_dim;
-    for (const std::int64_t rows : {a.output_gate ? 2 * q : q, k, v}) {
-      out.push_back({rows, m.hidden});
-      if (a.qkv_bias) out.push_back({1, rows, false});
-    }
-    if (m.has_qk_norm_weights()) out.push_back({1, a.qk_norm_whole ? q + k : 2 * std::int64_t{a.head_dim}, false});
-    return out;
-  }
-
+  std::vector<AttentionWeight> weights(const Model& m) const override { return head_weights(m, m.attention); }
   RotatedColumns rotated_columns(const Model& m) const override {
-    const int columns = int(m.attention.head_dim * m.rope.partial);
-    return {0, std::max(2, columns / 2 * 2), traits_of(m.architecture).interleaved_rope};
+    return rotated_heads(m, m.attention.head_dim, m.rope.partial);
   }
 
   Bytes token_bytes(const AttentionShape& a, CacheFormat format) const override {
@@ -54,6 +41,7 @@ class HeadRules final : public AttentionRules {
 
   void scale(AttentionShape& a, const Scale& s) const override {
     const int heads = a.heads;
+    const AttentionShape before = a;
     if (grouped_)
       scale_groups(a, s);
     else
@@ -66,6 +54,7 @@ class HeadRules final : public AttentionRules {
       not_for(key, given, fmt::format("only MLA models have it, this one has {}", name_of(a.kind)));
     a.head_dim = a.v_head_dim = smaller("head_dim", s.head_dim, a.head_dim, left_of_factor(a, s, heads), 2, 4);
     if (a.head_dim % 2 != 0) fail_scale("head_dim", fmt::format("must be even for RoPE, got {}", a.head_dim));
+    if (a.window_heads) scale_windows(a, before);
   }
 
   void fit_laptop(const AttentionShape& a, Scale& s) const override {
@@ -86,6 +75,24 @@ class HeadRules final : public AttentionRules {
   bool grouped_;
 };
 }  // namespace
+
+std::vector<AttentionWeight> head_weights(const Model& m, const AttentionShape& a) {
+  std::vector<AttentionWeight> out;
+  const std::int64_t q = std::int64_t{a.heads} * a.head_dim, k = std::int64_t{a.kv_heads} * a.head_dim,
+                     v = a.keys_are_values ? 0 : std::int64_t{a.kv_heads} * a.v_head_dim;
+  for (const std::int64_t rows : {a.output_gate ? 2 * q : q, k, v}) {
+    if (rows == 0) continue;
+    out.push_back({rows, m.hidden});
+    if (a.qkv_bias) out.push_back({1, rows, false});
+  }
+  if (a.head_gate) out.push_back({a.heads, m.hidden});
+  if (m.has_qk_norm_weights()) out.push_back({1, a.qk_norm_whole ? q + k : 2 * std::int64_t{a.head_dim}, false});
+  return out;
+}
+
+RotatedColumns rotated_heads(const Model& m, int dim, double share) {
+  return {0, std::max(2, int(dim * share) / 2 * 2), traits_of(m.architecture).interleaved_rope};
+}
 
 const AttentionRules& multi_head_rules() {
   static const HeadRules rules(false);

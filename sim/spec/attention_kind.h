@@ -19,6 +19,8 @@ enum class AttentionKind {
   compressed,    ///< a window and entries of several tokens, keys and values in one (spec/compressed_shape.h)
   kimi_delta,    ///< a state likewise (spec/kimi_shape.h)
   block_sparse,  ///< GQA over blocks of keys that an indexer picks (spec/block_shape.h)
+  windowed,      ///< GQA of windowed layers whose heads are others than the rest's (spec/window_shape.h)
+  factored,      ///< MFA: one KV head for many query heads, whose queries come through a latent (Step-3)
   none           ///< a layer that is a network alone
 };
 constexpr auto enum_names(AttentionKind) {
@@ -31,6 +33,8 @@ constexpr auto enum_names(AttentionKind) {
                                                                     {"compressed", AttentionKind::compressed},
                                                                     {"KDA", AttentionKind::kimi_delta},
                                                                     {"block-sparse GQA", AttentionKind::block_sparse},
+                                                                    {"windowed GQA", AttentionKind::windowed},
+                                                                    {"MFA", AttentionKind::factored},
                                                                     {"none", AttentionKind::none}});
 }
 /// Whether a request's past is a state of fixed size instead of something for each token.

@@ -21,6 +21,10 @@ const AttentionRules& rules_of(AttentionKind kind) {
       return kimi_rules();
     case AttentionKind::block_sparse:
       return block_rules();
+    case AttentionKind::windowed:
+      return window_rules();
+    case AttentionKind::factored:
+      return factored_rules();
     case AttentionKind::none:
       return no_rules();
   }

@@ -1,7 +1,8 @@
 // What each kind of attention makes of an AttentionShape: its checks, weights, cache and widths.  A file a kind:
 // attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA), attention_sparse.cpp (DSA), attention_delta.cpp (gated
 // DeltaNet), attention_mamba.cpp (Mamba-2), attention_kimi.cpp (KDA), attention_blocks.cpp (block-sparse
-// GQA), attention_compressed.cpp (DeepSeek-V4).
+// GQA), attention_windowed.cpp (windowed layers with heads of their own), attention_factored.cpp (MFA),
+// attention_compressed.cpp (DeepSeek-V4).
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -44,7 +45,7 @@ class AttentionRules {
   /// Keys and values of one token in one layer.
   virtual Bytes token_bytes(const AttentionShape& a, CacheFormat format) const = 0;
   /// What a layer with an indexer keeps of a token for it, in whatever format the cache is.
-  virtual Bytes index_key_bytes(const AttentionShape&) const { return {}; }
+  virtual Bytes index_key_bytes(const AttentionShape&, EntryKeys) const { return {}; }
   /// What one request keeps in one layer whatever its length, and the operations on it for one token.
   virtual Bytes state_bytes(const Model&) const { return {}; }
   virtual double state_flops(const Model&) const { return 0; }
@@ -78,6 +79,8 @@ const AttentionRules& mamba_rules();
 const AttentionRules& compressed_rules();
 const AttentionRules& kimi_rules();
 const AttentionRules& block_rules();
+const AttentionRules& window_rules();
+const AttentionRules& factored_rules();
 const AttentionRules& no_rules();
 
 /// The rules between the fields of `delta`, which the model has.
@@ -87,10 +90,18 @@ void check_mamba(const Model& m, const FieldChecks& checks);
 /// Likewise of `kimi`, and of `attention.blocks`.
 void check_kimi(const Model& m, const FieldChecks& checks);
 void check_blocks(const Model& m, const FieldChecks& checks);
+/// Likewise of `attention.window_heads`.
+void check_windows(const Model& m, const FieldChecks& checks);
+/// The weights of a layer of heads `a`, as AttentionRules::weights().
+std::vector<AttentionWeight> head_weights(const Model& m, const AttentionShape& a);
+/// Columns of a head `dim` wide that turn where a share of them does.
+RotatedColumns rotated_heads(const Model& m, int dim, double share);
 /// Likewise of `attention.compressed`.
 void check_compressed(const Model& m, const FieldChecks& checks);
 /// Applies the factor and the widths of `s` that are about it.
 void scale_delta(DeltaShape& d, const Scale& s);
 void scale_mamba(MambaShape& m, const Scale& s);
 void scale_kimi(KimiShape& k, const Scale& s);
+/// `before`: the heads of the other layers before they were scaled.
+void scale_windows(AttentionShape& a, const AttentionShape& before);
 }  // namespace moesim::spec

@@ -43,7 +43,7 @@ class SparseRules final : public AttentionRules {
     return latent_.token_bytes(a, format);
   }
   // FP8 with an FP32 scale for each 128 of it, as DeepSeek's own code stores it.
-  Bytes index_key_bytes(const AttentionShape& a) const override {
+  Bytes index_key_bytes(const AttentionShape& a, EntryKeys) const override {
     return {a.indexer->head_dim + 4 * ceil_div(a.indexer->head_dim, 128)};
   }
   int latent_width(const AttentionShape& a) const override { return latent_.latent_width(a); }

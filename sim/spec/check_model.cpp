@@ -44,6 +44,7 @@ class Checker {
     if (a.heads % a.kv_heads != 0)
       checks_.fail("attention.kv_heads", "must divide the {} heads, got {}", a.heads, a.kv_heads);
     rules_of(a.kind).check(a, checks_);
+    heads_alone();
     indexer();
     if (!(a.temperature_scale >= 0))
       checks_.fail("attention.temperature_scale", "must be 0 or more, got {}", a.temperature_scale);
@@ -53,6 +54,19 @@ class Checker {
       checks_.fail("attention.qk_norm_whole", "says how queries and keys are normalised, and qk_norm is false");
     if (!a.sliding_layers.empty()) checks_.positive("attention.sliding_window", a.sliding_window);
     checks_.ascending("attention.sliding_layers", a.sliding_layers, m_.layers);
+  }
+
+  /// What only attention with keys and values of its heads has.
+  void heads_alone() const {
+    const AttentionShape& a = m_.attention;
+    const bool heads = a.kind == AttentionKind::mha || a.kind == AttentionKind::gqa;
+    for (const auto& [key, has] :
+         {std::pair("attention.head_gate", a.head_gate), std::pair("attention.keys_are_values", a.keys_are_values)})
+      if (has && !heads) checks_.fail(key, "goes with attention of kind MHA or GQA, got {}", name_of(a.kind));
+    if (a.keys_are_values && a.head_dim != a.v_head_dim)
+      checks_.fail("attention.v_head_dim", "must be the head_dim {} where keys are the values, got {}", a.head_dim,
+                   a.v_head_dim);
+    if (a.window_heads) check_windows(m_, checks_);
   }
 
   void indexer() const {
@@ -90,6 +104,8 @@ class Checker {
     checks_.not_negative("rope.original_positions", m_.rope.original_positions);
     if (!(m_.rope.partial > 0 && m_.rope.partial <= 1))
       checks_.fail("rope.partial", "must be more than 0 and at most 1, got {}", m_.rope.partial);
+    if (!(m_.rope.local_partial >= 0 && m_.rope.local_partial <= 1))
+      checks_.fail("rope.local_partial", "must lie between 0 and 1, got {}", m_.rope.local_partial);
     const std::string& scaling = m_.rope.scaling;
     if (scaling != "none" && scaling != "yarn" && scaling != "llama3" && scaling != "linear")
       checks_.fail("rope.scaling", "expected none, yarn, llama3 or linear, got \"{}\"", scaling);
@@ -103,6 +119,15 @@ class Checker {
     checks_.count("moe.expert_width", s.expert_width, kMostWidth);
     checks_.positive("moe.groups", s.groups);
     checks_.positive("moe.layer_frequency", s.layer_frequency);
+    checks_.not_negative("moe.layer_offset", s.layer_offset);
+    checks_.at_most("moe.layer_offset", s.layer_offset, s.layer_frequency - 1);
+    checks_.not_negative("moe.idle_experts", s.idle_experts);
+    checks_.at_most("moe.idle_experts", s.idle_experts, kMostExperts);
+    if (s.dense_beside) checks_.positive("moe.shared_experts", s.shared_experts);
+    if (s.shortcut && (s.layer_frequency != 2 || s.layer_offset != 1))
+      checks_.fail("moe.shortcut",
+                   "goes with experts in the even layers: layer_frequency 2 and layer_offset 1, got {} and {}",
+                   s.layer_frequency, s.layer_offset);
     checks_.not_negative("moe.hash_layers", s.hash_layers);
     checks_.at_most("moe.hash_layers", s.hash_layers, m_.layers);
     checks_.not_negative("moe.shared_experts", s.shared_experts);
@@ -132,6 +157,8 @@ class Checker {
     if (s.first_dense_layers < 0 || s.first_dense_layers > m_.layers)
       checks_.fail("moe.first_dense_layers", "must lie between 0 and the {} layers, got {}", m_.layers,
                    s.first_dense_layers);
+    checks_.not_negative("moe.last_dense_layers", s.last_dense_layers);
+    checks_.at_most("moe.last_dense_layers", s.last_dense_layers, m_.layers);
     if (m_.moe_layers().empty())
       checks_.fail("moe.first_dense_layers", "leaves no MoE layer among the {} layers", m_.layers);
   }

@@ -10,11 +10,16 @@
 
 namespace moesim::spec {
 namespace {
-/// Tokens kept, summed over layers, of a sequence of `tokens`.
-std::int64_t kept(const Model& m, std::int64_t tokens) {
-  std::int64_t sum = 0;
+/// The kind by which a layer is counted: a layer of block-sparse attention's model that picks none has the same heads.
+AttentionKind counted_as(const Model& m, AttentionKind layer) {
+  return layer == AttentionKind::windowed ? layer : m.attention.kind;
+}
+/// Keys and values kept, summed over layers, of a sequence of `tokens`.
+Bytes kept(const Model& m, std::int64_t tokens, CacheFormat format) {
+  Bytes sum{};
   for (const LayerShape& layer : layer_shapes(m))
-    if (caches_tokens(layer.attention.kind)) sum += layer.attention.kept(tokens);
+    if (caches_tokens(layer.attention.kind))
+      sum += cache_bytes_per_layer(m, layer.attention.kind, format) * layer.attention.kept(tokens);
   return sum;
 }
 /// Tokens attended to by a query, up to and with itself.  A chunk counts as full: what a long text has at most.
@@ -40,10 +45,13 @@ struct Reading {
   KeysRead reads;
   int entry = 0;
   std::int64_t window = 0;
+  AttentionKind kind{};
   bool operator==(const Reading&) const = default;
   KeysRead beside() const { return {KeysRead::Span::sliding, window}; }
 };
-Reading reading_of(const LayerAttention& a) { return {a.reads, a.entry, a.window}; }
+Reading reading_of(const Model& m, const LayerAttention& a) {
+  return {a.reads, a.entry, a.window, counted_as(m, a.kind)};
+}
 /// An entry that is not full counts as the part of it that there is.
 double attended(const Reading& r, std::int64_t context) {
   const auto keys = double(attended(r.reads, context));
@@ -59,7 +67,7 @@ double over_layers(const Model& m, Of of) {
   std::vector<std::pair<Reading, int>> kinds;
   for (const LayerShape& layer : layer_shapes(m)) {
     if (!caches_tokens(layer.attention.kind)) continue;
-    const Reading reading = reading_of(layer.attention);
+    const Reading reading = reading_of(m, layer.attention);
     const auto at = std::ranges::find(kinds, reading, &std::pair<Reading, int>::first);
     if (at == kinds.end())
       kinds.emplace_back(reading, 1);
@@ -70,14 +78,19 @@ double over_layers(const Model& m, Of of) {
   for (const auto& [reading, layers] : kinds) sum += layers * of(reading);
   return sum;
 }
-double over_prompt(const Model& m, std::int64_t length, bool causal) {
+/// Multiplications of a query's heads with each token that they read: `width(rules)` columns a head.
+template <class Width>
+double columns(const Model& m, const Reading& reading, Width width) {
+  return double(heads_of(m.attention, reading.kind).heads) * double(width(rules_of(reading.kind)));
+}
+template <class Width>
+double over_prompt(const Model& m, std::int64_t length, bool causal, Width width) {
   return over_layers(m, [&](const Reading& reading) {
-    return causal ? mean_attended(reading, double(length)) : attended(reading, length);
+    return columns(m, reading, width) * (causal ? mean_attended(reading, double(length)) : attended(reading, length));
   });
 }
-double forward(const Model& m, double tokens, double width) {
-  return 2 * double(count_parameters(m).active_no_embedding) + 2 * double(m.attention.heads) * width * tokens +
-         state_flops(m);
+double forward(const Model& m, double multiplied) {
+  return 2 * double(count_parameters(m).active_no_embedding) + 2 * multiplied + state_flops(m);
 }
 /// Scores of the indexers: each key, or entry, of `keys` before a query against it, in every layer that has one.
 double scores(const Model& m, double keys) {
@@ -107,22 +120,26 @@ double input_gradients(const Model& m) {
 
 bool caches_latent(const Model& model) { return rules_of(model.attention.kind).latent_width(model.attention) > 0; }
 
+Bytes cache_bytes_per_layer(const Model& model, AttentionKind layer, CacheFormat format) {
+  return rules_of(counted_as(model, layer)).token_bytes(model.attention, format);
+}
+
 Bytes cache_bytes_per_layer(const Model& model, CacheFormat format) {
   return rules_of(model.attention.kind).token_bytes(model.attention, format);
 }
 
-Bytes index_bytes_per_layer(const Model& model, int layer) {
+Bytes index_bytes_per_layer(const Model& model, int layer, EntryKeys keys) {
   if (layer_shape(model, layer).attention.index != IndexUse::own) return {};
-  return rules_of(model.attention.kind).index_key_bytes(model.attention);
+  return rules_of(model.attention.kind).index_key_bytes(model.attention, keys);
 }
 
 Bytes index_bytes_per_token(const Model& model) {
-  return rules_of(model.attention.kind).index_key_bytes(model.attention) * layers_with_indexer(model);
+  return rules_of(model.attention.kind).index_key_bytes(model.attention, EntryKeys::fp4) * layers_with_indexer(model);
 }
 
 Bytes cache_bytes_per_token(const Model& model, CacheFormat format) {
   const Bytes one = cache_bytes_per_layer(model, format);
-  if (!model.attention.compressed) return one * caching_layers(model) + index_bytes_per_token(model);
+  if (!model.attention.compressed) return kept(model, 1, format) + index_bytes_per_token(model);
   double sum = 0;
   for (const EntryLayers& of : entry_layers(model, false))
     if (of.entry > 0) sum += double(one.v) * of.layers / of.entry;
@@ -147,33 +164,33 @@ double state_flops(const Model& model) {
 Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format) {
   const std::optional<CompressedShape>& entries = model.attention.compressed;
   const std::int64_t indexed = entries ? context - context % entries->indexed : context;  // of full entries alone
-  return cache_bytes_per_layer(model, format) * kept(model, context) + index_bytes_per_token(model) * indexed +
-         state_bytes(model);
+  return kept(model, context, format) + index_bytes_per_token(model) * indexed + state_bytes(model);
 }
 
 Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t context, CacheFormat format) {
   Model other = model;
   other.attention = rules_of(kind).instead_of(model.attention);
+  other.attention.window_heads.reset();
   return cache_bytes(other, context, format);
 }
 
 Flops decode_flops(const Model& model, std::int64_t context) {
-  const double attends = over_layers(model, [&](const Reading& reading) { return attended(reading, context); });
-  return {forward(model, attends, double(rules_of(model.attention.kind).decode_width(model.attention))) +
-          scores(model, double(context))};
+  const auto width = [&](const AttentionRules& rules) { return rules.decode_width(model.attention); };
+  const double multiplied = over_layers(
+      model, [&](const Reading& reading) { return columns(model, reading, width) * attended(reading, context); });
+  return {forward(model, multiplied) + scores(model, double(context))};
 }
 
 Flops prefill_flops(const Model& model, std::int64_t length) {
-  const auto width = double(rules_of(model.attention.kind).prompt_width(model.attention, length));
-  return {forward(model, over_prompt(model, length, true), width) + picking(model, length)};
+  const auto width = [&](const AttentionRules& rules) { return rules.prompt_width(model.attention, length); };
+  return {forward(model, over_prompt(model, length, true, width)) + picking(model, length)};
 }
 
 Flops training_flops(const Model& model, std::int64_t length, bool causal) {
-  const auto width = double(rules_of(model.attention.kind).training_width(model.attention));
-  const double attends = over_prompt(model, length, causal), seen = double(length) / (causal ? 2 : 1);
+  const auto width = [&](const AttentionRules& rules) { return rules.training_width(model.attention); };
+  const double multiplied = over_prompt(model, length, causal, width), seen = double(length) / (causal ? 2 : 1);
   const KeysRead picks = windowed_read(model);
   const double picked = causal ? mean_attended(picks, double(length)) : double(attended(picks, length));
-  return {3 * forward(model, attends, width) + scores(model, seen) + 2 * scores(model, picked) -
-          input_gradients(model)};
+  return {3 * forward(model, multiplied) + scores(model, seen) + 2 * scores(model, picked) - input_gradients(model)};
 }
 }  // namespace moesim::spec

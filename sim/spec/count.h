@@ -83,8 +83,15 @@ constexpr auto enum_names(CacheFormat) {
 bool caches_latent(const Model& model);
 /// Keys and values of one token in one layer that keeps them, an indexer's key apart.
 Bytes cache_bytes_per_layer(const Model& model, CacheFormat format);
+/// The same in a layer of this kind: windowed layers may have heads of their own.
+Bytes cache_bytes_per_layer(const Model& model, AttentionKind layer, CacheFormat format);
+/// In what an indexer of entries (DeepSeek-V4) keeps its keys.
+enum class EntryKeys {
+  fp4,  ///< as released: 68 B for 128
+  fp8   ///< on GPUs without FP4: 132 B (operator_costs.md, section 5; SGLang's and vLLM's Hopper caches)
+};
 /// The key of one layer's indexer; 0 where it has none of its own.  MTP modules' layers come after the model's.
-Bytes index_bytes_per_layer(const Model& model, int layer);
+Bytes index_bytes_per_layer(const Model& model, int layer, EntryKeys keys = EntryKeys::fp4);
 /// The keys of all indexers for one token; 0 without.
 Bytes index_bytes_per_token(const Model& model);
 /// Keys and values of one token in all layers that keep them, windows not yet full, with indexers' keys.  Of entries

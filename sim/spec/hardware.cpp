@@ -3,6 +3,7 @@
 #include "spec/catalogue.h"
 #include "spec/extend.h"
 #include "spec/keys.h"
+#include "spec/limits.h"
 
 namespace moesim::spec {
 namespace {
@@ -16,7 +17,7 @@ void positive(const Config& config, std::string_view key, bool holds) {
   if (!holds) fail_at(config, key, "must be more than 0");
 }
 // Ten times the largest that have been built, and few enough to be counted as int.
-constexpr int kMostGpus = 1 << 20, kMostOfNode = 10'000, kMostSms = 100'000, kMostPorts = 2048;
+constexpr int kMostOfNode = 10'000, kMostSms = 100'000, kMostPorts = 2048;
 void at_most(const Config& config, std::string_view key, int value, int most) {
   if (value > most) fail_at(config, key, fmt::format("must be at most {}, got {}", most, value));
 }

@@ -108,6 +108,8 @@ void read_widths(const formats::JsonObject& v, Model& m) {
     case AttentionKind::mamba2:
     case AttentionKind::kimi_delta:
     case AttentionKind::block_sparse:
+    case AttentionKind::windowed:
+    case AttentionKind::factored:
     case AttentionKind::compressed:
     case AttentionKind::none:
       break;
@@ -140,7 +142,8 @@ void read_windows(const formats::JsonObject& v, Model& m) {
 
 void read_rope_scaling(const formats::JsonObject& s, RopeShape& r) {
   const std::string kind = s.text_or("rope_type", s.text_or("type", ""));
-  if (kind == "default") return;
+  // proportional (Gemma-4): the frequencies of a whole head for the share of it that turns; not stretched.
+  if (kind == "default" || kind == "proportional") return;
   if (kind != "yarn" && kind != "llama3" && kind != "linear")
     s.fail("type", fmt::format("expected yarn, llama3, linear or default, got \"{}\"", kind));
   r.scaling = kind;
@@ -189,9 +192,12 @@ void read_rope(const formats::JsonObject& v, Model& m) {
   if (v.has("rope_parameters")) {
     formats::JsonObject p = v.part("rope_parameters");
     if (p.has("sliding_attention")) r.local_theta = p.part("sliding_attention").number_or("rope_theta", r.local_theta);
+    double local = 0;
+    if (p.has("sliding_attention")) local = p.part("sliding_attention").number_or("partial_rotary_factor", 1);
     if (p.has("full_attention")) p = p.part("full_attention");
     r.theta = p.number_or("rope_theta", r.theta);
     r.partial = p.number_or("partial_rotary_factor", r.partial);
+    if (local != r.partial) r.local_partial = local;
     read_rope_scaling(p, r);
   } else if (v.has("rope_scaling")) {
     read_rope_scaling(v.part("rope_scaling"), r);

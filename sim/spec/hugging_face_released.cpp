@@ -40,6 +40,7 @@ void add_halves(const Model& m, formats::Json& out) {
     pattern += kind == AttentionKind::mamba2 ? 'M' : kind == AttentionKind::none ? 'E' : '*';
   }
   out["hybrid_override_pattern"] = pattern;
+  if (m.mtp_layers > 0) out["mtp_hybrid_override_pattern"] = "*E";
   out["moe_shared_expert_intermediate_size"] = m.moe->shared_total() / std::max(1, m.moe->shared_experts);
   out["layer_norm_epsilon"] = m.norm_epsilon;
   if (m.moe->latent_width > 0) out["moe_latent_size"] = m.moe->latent_width;

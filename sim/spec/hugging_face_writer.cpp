@@ -11,6 +11,7 @@ std::string_view model_type(const Model& m) {
   const ArchitectureTraits& family = traits_of(m.architecture);
   if (m.kimi) return "kimi_linear";
   if (m.attention.blocks) return "minimax_m3";
+  if (const std::string_view own = type_with_windows(m); !own.empty()) return own;
   return family.written_type.empty() ? name_of(family.of) : family.written_type;
 }
 
@@ -63,6 +64,7 @@ void add_attention(const Model& m, formats::Json& out) {
     case AttentionKind::mha:
     case AttentionKind::gqa:
     case AttentionKind::block_sparse:
+    case AttentionKind::factored:
       return add_heads(m, out);
     case AttentionKind::mla:
       return add_latents(m.attention, out);
@@ -73,6 +75,7 @@ void add_attention(const Model& m, formats::Json& out) {
     case AttentionKind::mamba2:
     case AttentionKind::kimi_delta:
     case AttentionKind::compressed:
+    case AttentionKind::windowed:
     case AttentionKind::none:
       break;
   }
@@ -167,6 +170,7 @@ std::string hugging_face_json(const Model& m, std::string_view dtype) {
   if (m.moe) add_moe(m, out);
   add_rope(m.rope, out);
   if (traits_of(m.architecture).from_release || m.kimi || m.attention.blocks) add_released(m, out);
+  if (!type_with_windows(m).empty()) add_with_windows(m, out);
   if (m.swiglu_limit > 0) out["swiglu_limit"] = m.swiglu_limit;
   out["rms_norm_eps"] = m.norm_epsilon;
   out["max_position_embeddings"] = m.max_positions;

@@ -12,7 +12,8 @@ bool is_windowed(const AttentionShape& a, int layer) {
 
 bool is_mixture(const Model& m, int layer) {
   if (m.halved()) return m.moe && std::ranges::binary_search(m.network_layers, layer);
-  return m.moe && layer >= m.moe->first_dense_layers && (layer + 1) % m.moe->layer_frequency == 0;
+  return m.moe && layer >= m.moe->first_dense_layers && layer < m.layers - m.moe->last_dense_layers &&
+         (layer + 1 + m.moe->layer_offset) % m.moe->layer_frequency == 0;
 }
 
 /// MTP modules do as the last layer does.
@@ -27,11 +28,12 @@ AttentionKind kind_of(const Model& m, int layer) {
   if (m.kimi && among(m.kimi->layers)) return AttentionKind::kimi_delta;
   if (m.attention.blocks && !picks_blocks(m, layer))
     return m.attention.heads == m.attention.kv_heads ? AttentionKind::mha : AttentionKind::gqa;
+  if (m.attention.window_heads && is_windowed(m.attention, layer)) return AttentionKind::windowed;
   return among(m.network_layers) ? AttentionKind::none : m.attention.kind;
 }
 
-LayerRope rope_of(const Model& m, int layer) {
-  const RotatedColumns columns = rules_of(m.attention.kind).rotated_columns(m);
+LayerRope rope_of(const Model& m, int layer, AttentionKind kind) {
+  const RotatedColumns columns = rules_of(kind).rotated_columns(m);
   LayerRope out;
   out.active = has_rope(m.rope, layer);
   // Gemma-3's windowed layers have frequencies of their own, which are not scaled to longer contexts.
@@ -105,6 +107,26 @@ std::vector<EntryLayers> entry_layers(const Model& model, bool mtp) {
   return out;
 }
 
+int layers_of_kind(const Model& model, AttentionKind kind) {
+  int out = 0;
+  for (int layer = 0; layer < model.layers; ++layer) out += kind_of(model, layer) == kind;
+  return out;
+}
+
+AttentionShape heads_of(const AttentionShape& attention, AttentionKind kind) {
+  AttentionShape out = attention;
+  if (kind != AttentionKind::windowed) return out;
+  const WindowShape& w = *attention.window_heads;
+  out.kind = w.heads == w.kv_heads ? AttentionKind::mha : AttentionKind::gqa;
+  out.heads = w.heads;
+  out.kv_heads = w.kv_heads;
+  out.head_dim = w.head_dim;
+  out.v_head_dim = w.v_head_dim;
+  out.sinks = w.sinks;
+  out.keys_are_values = false;
+  return out;
+}
+
 int windowed_layers(const Model& model) {
   return model.attention.sliding_window > 0 ? int(model.attention.sliding_layers.size()) : 0;
 }
@@ -135,7 +157,7 @@ LayerAttention attention_of(const Model& m, int layer) {
     out.entry = entry_of(m, layer);
     if (out.entry == 0) out.reads = {KeysRead::Span::sliding, out.window};
   }
-  out.rope = rope_of(m, layer);
+  out.rope = rope_of(m, layer, out.kind);
   out.head_norm = head_norm_of(m, out.rope.active);
   return out;
 }
@@ -159,7 +181,9 @@ std::vector<LayerShape> layer_shapes(const Model& model) {
   return out;
 }
 
-bool Model::has_qk_norm_weights() const { return attention.qk_norm && !traits_of(architecture).weightless_head_norm; }
+bool Model::has_qk_norm_weights() const {
+  return attention.qk_norm && !attention.qk_norm_bare && !traits_of(architecture).weightless_head_norm;
+}
 
 bool Model::is_moe_layer(int layer) const { return is_mixture(*this, layer); }
 

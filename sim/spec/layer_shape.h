@@ -126,6 +126,10 @@ struct EntryLayers {
   int entry = 0, layers = 0;
 };
 std::vector<EntryLayers> entry_layers(const Model& model, bool mtp);
+/// How many of the model's layers have attention of this kind.
+int layers_of_kind(const Model& model, AttentionKind kind);
+/// The heads of layers of this kind: a model's windowed layers may have others than the rest.
+AttentionShape heads_of(const AttentionShape& attention, AttentionKind kind);
 /// How many of the model's layers read a window.
 int windowed_layers(const Model& model);
 

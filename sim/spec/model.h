@@ -15,31 +15,10 @@
 #include "spec/indexer_shape.h"
 #include "spec/kimi_shape.h"
 #include "spec/mamba_shape.h"
+#include "spec/moe_shape.h"
+#include "spec/window_shape.h"
 
 namespace moesim::spec {
-
-enum class Score { softmax, sigmoid, sqrt_softplus };
-/// How a token's experts are selected from their scores.
-enum class Selection {
-  greedy,                ///< the top-k scores
-  group_limited_greedy,  ///< top-k within the groups whose best score is highest (DeepSeek-V2)
-  noaux_tc,              ///< scores plus a selection bias; groups ranked by their two best (DeepSeek-V3)
-  topk_softmax,          ///< the top-k logits, then a softmax over those (Mixtral, gpt-oss)
-  top1_input             ///< the top-1 logit, its sigmoid multiplied into the expert's input (Llama-4)
-};
-
-constexpr auto enum_names(Score) {
-  return std::to_array<std::pair<std::string_view, Score>>(
-      {{"softmax", Score::softmax}, {"sigmoid", Score::sigmoid}, {"sqrtsoftplus", Score::sqrt_softplus}});
-}
-constexpr auto enum_names(Selection) {
-  return std::to_array<std::pair<std::string_view, Selection>>(
-      {{"greedy", Selection::greedy},
-       {"group_limited_greedy", Selection::group_limited_greedy},
-       {"noaux_tc", Selection::noaux_tc},
-       {"topk_softmax", Selection::topk_softmax},
-       {"top1_input", Selection::top1_input}});
-}
 
 struct AttentionShape {
   AttentionKind kind = AttentionKind::mha;
@@ -55,8 +34,11 @@ struct AttentionShape {
   bool o_bias = false;
   bool qk_norm = false;
   bool qk_norm_whole = false;                 // over all heads together (OLMoE, MiniMax-M2)
+  bool qk_norm_bare = false;                  // counted without weights: published counts leave them out (Gemma-4)
   bool output_gate = false;                   // by the sigmoid of a second half of each query head (Qwen3-Next), or
                                               // in MLA of a product of its own (Kimi-K3)
+  bool head_gate = false;                     // each head's output times the sigmoid of one number (Step)
+  bool keys_are_values = false;               // values are the keys before their norm (Gemma-4); both are cached
   bool sinks = false;                         // one learned logit a head (gpt-oss)
   int sliding_window = 0;                     // tokens; 0 means none
   std::vector<int> sliding_layers;            // the layers that use it, ascending
@@ -67,6 +49,7 @@ struct AttentionShape {
   std::optional<IndexerShape> indexer;        // DSA; of compressed attention, among entries
   std::optional<CompressedShape> compressed;  // DeepSeek-V4 alone
   std::optional<BlockShape> blocks;           // block-sparse GQA
+  std::optional<WindowShape> window_heads;    // of windowed layers, where theirs are others
 
   static void fields(auto& f, auto& p) {
     f("kind", p.kind,
@@ -84,9 +67,12 @@ struct AttentionShape {
     f("o_bias", p.o_bias, "the output projection has a bias");
     f("qk_norm", p.qk_norm, "queries and keys are normalised, per head");
     f("qk_norm_whole", p.qk_norm_whole, "qk_norm: over all heads together instead");
+    f("qk_norm_bare", p.qk_norm_bare, "qk_norm: its weights, a few a layer, are not counted");
     f("output_gate", p.output_gate,
       "queries are projected twice as wide; the sigmoid of the other half gates the output; MLA: of a product of its "
       "own");
+    f("head_gate", p.head_gate, "the sigmoid of one number a head, of the layer's input, gates that head's output");
+    f("keys_are_values", p.keys_are_values, "values are the keys as projected: there is no projection of values");
     f("sinks", p.sinks, "one learned logit a head joins the softmax");
     f("sliding_window", p.sliding_window, "tokens a windowed layer looks back; 0 for none");
     f("sliding_layers", p.sliding_layers, "the windowed layers, ascending");
@@ -98,58 +84,7 @@ struct AttentionShape {
     f("indexer", p.indexer, "DSA: what picks the keys that are attended to; compressed: the entries");
     f("compressed", p.compressed, "DeepSeek-V4: windows, entries of several tokens, the output by groups of heads");
     f("blocks", p.blocks, "block-sparse GQA: what picks the blocks of keys that are attended to");
-  }
-};
-
-struct MoeShape {
-  int expert_width = 0;      // moe_intermediate_size
-  int experts = 0;           // routed
-  int shared_experts = 0;    // stored as one FFN of width shared_experts x expert_width
-  int shared_width = 0;      // of that FFN where it is no multiple of expert_width; 0: it is
-  bool shared_gate = false;  // its output is multiplied by the sigmoid of one number a token (Qwen2-MoE)
-  int latent_width = 0;      // routed experts' inputs and outputs, between two maps of every token; 0: the model's
-  bool latent_norm = false;  // what they give is normed before it is mapped back (Kimi-K3)
-  int top_k = 0;
-  int first_dense_layers = 0;  // first_k_dense_replace
-  int layer_frequency = 1;     // Llama-4: 2, the odd layers
-  int hash_layers = 0;         // num_hash_layers: the first ones, whose experts a table says by token id
-  Score score = Score::softmax;
-  Selection selection = Selection::greedy;
-  int groups = 1;          // n_group
-  int groups_used = 1;     // topk_group
-  bool normalise = false;  // norm_topk_prob
-  double scale = 1;        // routed_scaling_factor
-  bool selection_bias = false;
-  bool router_linear_bias = false;
-  bool expert_bias = false;
-  double balance_loss = 0;  // coefficient of the auxiliary or sequence-wise loss
-
-  /// Inner width of the network that every token uses; 0 without one.
-  int shared_total() const { return shared_width > 0 ? shared_width : shared_experts * expert_width; }
-
-  static void fields(auto& f, auto& p) {
-    f("expert_width", p.expert_width, "inner width of one routed expert");
-    f("experts", p.experts, "routed experts a layer");
-    f("shared_experts", p.shared_experts, "experts every token uses, stored as one of that many times the width");
-    f("shared_width", p.shared_width, "inner width of all shared experts where it is no multiple of expert_width");
-    f("shared_gate", p.shared_gate, "the shared experts' output is gated by the sigmoid of one number a token");
-    f("latent_width", p.latent_width,
-      "width that tokens are mapped to before routed experts, and back from after them; 0: the model's");
-    f("latent_norm", p.latent_norm, "what routed experts give is normed before it is mapped back");
-    f("top_k", p.top_k, "routed experts a token uses");
-    f("first_dense_layers", p.first_dense_layers, "layers before the first MoE layer");
-    f("layer_frequency", p.layer_frequency, "2: every second layer is MoE, the odd ones");
-    f("hash_layers", p.hash_layers, "the first layers, whose experts a table says by token id");
-    f("score", p.score, "softmax, sigmoid or sqrtsoftplus of the logits");
-    f("selection", p.selection, "how the top-k experts are chosen from the scores");
-    f("groups", p.groups, "groups of consecutive experts that selection is limited to");
-    f("groups_used", p.groups_used, "groups a token may use");
-    f("normalise", p.normalise, "gate weights are divided by their sum");
-    f("scale", p.scale, "factor on the gate weights");
-    f("selection_bias", p.selection_bias, "one bias an expert, used for choosing only");
-    f("router_linear_bias", p.router_linear_bias, "the gate's linear map has a bias");
-    f("expert_bias", p.expert_bias, "the experts' linear maps have biases");
-    f("balance_loss", p.balance_loss, "coefficient of the auxiliary loss in the published configuration");
+    f("window_heads", p.window_heads, "the heads of windowed layers, where they are others than those of the rest");
   }
 };
 
@@ -160,10 +95,11 @@ struct RopeShape {
   int original_positions = 0;
   double beta_fast = 32, beta_slow = 1, mscale = 1, mscale_all_dim = 0;
   double low_freq_factor = 1, high_freq_factor = 4;
-  bool truncate = true;    // YaRN: round the correction range to whole dimensions
-  double local_theta = 0;  // theta of the sliding-window layers if different (Gemma-3); 0 means the same
-  double partial = 1;      // share of each head that rotates (GLM-4.5: 0.5)
-  int no_rope_every = 0;   // Llama-4: every 4th layer has no RoPE; 0 means all have
+  bool truncate = true;      // YaRN: round the correction range to whole dimensions
+  double local_theta = 0;    // theta of the sliding-window layers if different (Gemma-3); 0 means the same
+  double partial = 1;        // share of each head that rotates (GLM-4.5: 0.5)
+  double local_partial = 0;  // of the sliding-window layers if different (Gemma-4); 0 means the same
+  int no_rope_every = 0;     // Llama-4: every 4th layer has no RoPE; 0 means all have
 
   static void fields(auto& f, auto& p) {
     f("theta", p.theta, "base of the rotation frequencies");
@@ -179,6 +115,7 @@ struct RopeShape {
     f("truncate", p.truncate, "YaRN: round the correction range to whole dimensions");
     f("local_theta", p.local_theta, "theta of the windowed layers if different; 0 means the same");
     f("partial", p.partial, "share of each head that rotates");
+    f("local_partial", p.local_partial, "that share in windowed layers if different; 0 means the same");
     f("no_rope_every", p.no_rope_every, "every n-th layer has no RoPE; 0 means all have");
   }
 };
@@ -220,7 +157,7 @@ struct Model {
   int residual_streams = 1;  // hc_mult: copies of the residual stream that hyper-connections mix
   int residual_blocks = 0;   // attn_res_block_size: layers whose summed results every later half attends to; 0: none
   int max_positions = 0;
-  int norms_per_layer = 2;  // 4 in Gemma-3
+  int norms_per_layer = 2;  // 4 in Gemma-3, 7 in Gemma-4, whose experts and dense networks have two each
   double norm_epsilon = 1e-6;
   double swiglu_limit = 0;                                 // gpt-oss clamps at 7; 0 means no clamp
   Dtype weights = Dtype::bf16;                             // as released
@@ -275,6 +212,10 @@ struct Model {
     const int blocks = residual_blocks > 0 ? (layers + residual_blocks - 1) / residual_blocks : 0;
     return hidden * (residual_streams + blocks);
   }
+  /// Whether each half's result is normed before it joins the stream.
+  bool norms_results() const { return norms_per_layer >= 4; }
+  /// Whether the dense network and the experts beside it have norms of their own, before and after.
+  bool norms_branches() const { return norms_per_layer >= 7; }
   /// Width of a token on its way to routed experts and back.
   int row_width() const { return moe && moe->latent_width > 0 ? moe->latent_width : hidden; }
   /// Matrices from the input of a routed or shared expert to its inner width: gate and up, or up alone.

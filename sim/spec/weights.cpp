@@ -30,7 +30,7 @@ struct Collector {
   void vector(ParameterPart part, std::int64_t width) { add(part, 1, width, false); }
 
   void attention(const Model& m, AttentionKind kind) {
-    const AttentionShape& a = m.attention;
+    const AttentionShape a = heads_of(m.attention, kind);
     for (const AttentionWeight& w : rules_of(kind).weights(m))
       add(ParameterPart::attention, w.rows, w.columns, w.matrix);
     add(ParameterPart::attention, m.hidden, rules_of(kind).output_width(m), true);
@@ -60,12 +60,13 @@ struct Collector {
     add(ParameterPart::shared, s.latent_width, m.hidden, true);  // to the routed experts' width
     add(ParameterPart::shared, m.hidden, s.latent_width, true);  // and back
     if (s.latent_norm) vector(ParameterPart::norm, s.latent_width);
-    ffn(ParameterPart::shared, m.hidden, s.shared_total(), false);
+    ffn(s.dense_beside ? ParameterPart::dense : ParameterPart::shared, m.hidden, s.shared_total(), false);
     if (s.shared_gate) vector(ParameterPart::shared, m.hidden);
-    add(ParameterPart::gate, s.experts, m.hidden, false);
-    if (s.router_linear_bias) vector(ParameterPart::gate, s.experts);
+    add(ParameterPart::gate, s.gate_outputs(), m.hidden, false);
+    if (s.router_linear_bias) vector(ParameterPart::gate, s.gate_outputs());
     if (s.selection_bias && copies > hashed)
-      out.push_back({ParameterPart::gate, 1, s.experts, copies - hashed, copies - hashed, false, mtp, false, true});
+      out.push_back(
+          {ParameterPart::gate, 1, s.gate_outputs(), copies - hashed, copies - hashed, false, mtp, false, true});
   }
   /// What makes entries of `entry` tokens.
   void entries(const Model& m, int entry) {
@@ -134,7 +135,9 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   if (m.delta) Collector{out, std::int64_t(m.delta->layers.size()), false}.attention(m, AttentionKind::gated_delta);
   if (m.kimi) Collector{out, std::int64_t(m.kimi->layers.size()), false}.attention(m, AttentionKind::kimi_delta);
   if (m.mamba) Collector{out, std::int64_t(m.mamba->layers.size()), false}.attention(m, AttentionKind::mamba2);
-  Collector{out, caching_layers(m), false}.attention(m, m.attention.kind);
+  const int windows = layers_of_kind(m, AttentionKind::windowed);
+  if (windows > 0) Collector{out, windows, false}.attention(m, AttentionKind::windowed);
+  Collector{out, caching_layers(m) - windows, false}.attention(m, m.attention.kind);
   for (const EntryLayers& of : entry_layers(m, false)) Collector{out, of.layers, false}.entries(m, of.entry);
   Collector{out, layers_with_indexer(m), false}.indexer(m);
   dense.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
@@ -149,7 +152,7 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   if (m.mtp_layers == 0) return out;
   // An MTP layer: norms of its two inputs and of its output, the map that joins them, then a layer like the last one;
   // releases store its shared embedding and head again.
-  Collector mtp{out, m.mtp_layers, true};
+  Collector mtp{out, m.mtp_layers, true, is_gated(m)};
   mtp.add(ParameterPart::norm, 1, m.hidden, false, 3, 3);
   mtp.add(ParameterPart::dense, m.hidden, 2 * std::int64_t{m.hidden}, false);
   mtp.attention(m, m.attention.kind);
@@ -163,7 +166,7 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
     mtp.mixture(m);
   else
     mtp.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
-  mtp.norms(m);
+  for (int half = 0; half < (m.halved() ? 2 : 1); ++half) mtp.norms(m);  // a module of halves is two of them
   if (traits_of(m.architecture).mtp_shares_ends) return out;
   for (const ParameterPart part : {ParameterPart::embedding, ParameterPart::head}) {
     mtp.add(part, m.vocabulary, m.hidden, false);
@@ -220,7 +223,7 @@ std::int64_t indexer_parameters(const Model& model) {
 
 std::int64_t gate_parameters(const Model& model) {
   if (!model.moe) return 0;
-  return std::int64_t{model.moe->experts} * (model.hidden + (model.moe->router_linear_bias ? 1 : 0));
+  return std::int64_t{model.moe->gate_outputs()} * (model.hidden + (model.moe->router_linear_bias ? 1 : 0));
 }
 
 Dtype Storage::of(ParameterPart part) const {

@@ -38,8 +38,8 @@ void TrainingCosts::open_exchanges() {
       const bool out = piece == schedule::Piece::dispatch || piece == schedule::Piece::combine_back;
       network::ExchangeSpec& spec = specs_[std::size_t(piece) * kSides + std::size_t(side)];
       spec = out ? plan_.setup.dispatch : plan_.setup.combine;
-      // A layer that is computed again gets its rows, and sends results, once more before its gradients come.
-      if (piece == schedule::Piece::combine_back && plan_.setup.options.recompute.layer)
+      // What is computed again gets its rows, and sends results, once more before its gradients come.
+      if (piece == schedule::Piece::combine_back && exchanges_again())
         spec.row += plan_.setup.dispatch.row + plan_.setup.combine.row;
       // Beside compute it takes as long as one with that many more bytes.
       spec.payload = spec.row;
@@ -95,6 +95,7 @@ schedule::PieceCost TrainingCosts::compute(const schedule::PieceRef& piece) {
     cost.exposed += more.exposed;
     cost.host += more.host;
   }
+  cost.exposed += copies_beside(piece);
   work_.flops += flops_[number_of(piece.stage, piece.block, piece.piece)];
   if (const double s = speed(piece.seat); s < 1) cost.busy = from_seconds(seconds(cost.busy) / s);
   return cost;
@@ -137,7 +138,7 @@ schedule::PieceCost TrainingCosts::expert_piece(const schedule::PieceRef& piece)
 Time TrainingCosts::join_lanes(const schedule::PieceRef& piece, std::int64_t rows) {
   const int lanes = plan_.section.parallel.expert_tensor;
   // The forward's once more where the layer is computed again.
-  const bool again = piece.piece == schedule::Piece::experts_back && plan_.setup.options.recompute.layer;
+  const bool again = piece.piece == schedule::Piece::experts_back && exchanges_again();
   const Time now = network_.engine().now();
   Time takes{};
   for (const bool out : {true, false}) {
@@ -177,15 +178,42 @@ void TrainingCosts::send(const schedule::GpuSeat& from, int to_rank, bool, Actio
   network_.engine().after(takes, "send", delivered);
 }
 
-Bytes TrainingCosts::kept(const schedule::PieceRef& piece) {
-  const std::size_t block = first_block_[std::size_t(piece.stage)] + std::size_t(piece.block);
-  if (piece.piece == schedule::Piece::attention) return kept_[block];
+Bytes TrainingCosts::activations(const schedule::PieceRef& piece) const {
+  if (piece.piece == schedule::Piece::attention)
+    return kept_[first_block_[std::size_t(piece.stage)] + std::size_t(piece.block)];
   if (!traits(piece.stage, piece.block).exchanges) return {};
-  const exchange::ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
-  const std::size_t slots = std::size_t(load.slots / load.gpus);
-  std::int64_t rows = 0;
-  for (std::size_t k = 0; k < slots; ++k) rows += load.slot_rows[std::size_t(piece.seat.member) * slots + k];
-  return kept_row_ * rows;
+  return kept_row_ * rows_of(piece).rows;
+}
+
+Bytes TrainingCosts::kept(const schedule::PieceRef& piece) {
+  const Bytes all = activations(piece);
+  return is_layer(piece) ? Bytes{std::int64_t(double(all.v) * plan_.stays())} : all;
+}
+
+/// What copying activations to the host, and back before they are needed, takes beyond the kernels of their layer,
+/// which they lie beside: those of attention and network, or of the experts.
+Time TrainingCosts::copies_beside(const schedule::PieceRef& piece) {
+  using schedule::Piece;
+  if (plan_.stays() == 1 || !is_layer(piece)) return {};
+  const bool experts = piece.piece == Piece::experts || piece.piece == Piece::experts_back;
+  if (!experts && piece.piece != Piece::attention && piece.piece != Piece::attention_back) return {};
+  if (experts && !has_experts(piece)) return {};
+  schedule::PieceRef of = piece;
+  of.piece = experts ? Piece::experts : Piece::attention;
+  const Time moved =
+      from_seconds(double(activations(of).v) * (1 - plan_.stays()) / plan_.cluster.node.host_bandwidth.v);
+  Time beside{};
+  const auto add = [&](Piece other) { beside += fixed_[number_of(piece.stage, piece.block, other) * kShares].busy; };
+  const bool forward = schedule::is_forward(piece.piece);
+  if (experts) {
+    of.piece = piece.piece;
+    if (const ExpertRows here = rows_of(of); here.used > 0)
+      beside += expert_cost(of, false, here.used, here.tiles).busy;
+  } else {
+    add(piece.piece);
+    add(forward ? Piece::shared : Piece::shared_back);
+  }
+  return std::max(Time{0}, moved - beside);
 }
 
 void TrainingCosts::finished(int replica, int stage, int micro_batch) {

@@ -60,9 +60,10 @@ class TrainingCosts final : public schedule::StepCosts {
   int layer(int stage, int block) const override;
   schedule::PieceCost compute(const schedule::PieceRef& piece) override;
   Time squeezed(const schedule::PieceRef& piece) override;
-  /// Rows that are not padded to a capacity: experts' kernels need their number.
+  /// Rows that are not padded to a capacity: experts' kernels need their number, each time they are dispatched.
   bool host_reads(const schedule::PieceRef& exchange) const override {
-    return exchange.piece == schedule::Piece::dispatch && !plan_.padded();
+    return !plan_.padded() && (exchange.piece == schedule::Piece::dispatch ||
+                               (exchange.piece == schedule::Piece::combine_back && exchanges_again()));
   }
   std::unique_ptr<network::Rendezvous> exchange(const schedule::PieceRef& piece,
                                                 std::function<void(int)> arrived) override;
@@ -111,14 +112,17 @@ class TrainingCosts final : public schedule::StepCosts {
   void price_blocks(compute::KernelCosts& kernels);
   /// Collectives of tensor and context parallelism that one micro-batch has in a stage.
   struct StageCalls {
-    int gathers = 0, scatters = 0, rings = 0;
+    int gathers = 0, cast_gathers = 0, scatters = 0, rings = 0;
   };
   void price_piece(compute::KernelCosts& kernels, const PlanBlock& block, const PieceParts& piece, StageCalls& calls);
   Time exposed_beside(Time moved, Time product) const;
   void lay_beside(schedule::PieceCost& cost, Time moved, const compute::Operation* product,
                   compute::KernelCosts& kernels, compute::GpuShare share) const;
+  bool gathers_cast(const PlanBlock& block, schedule::Piece of) const;
   bool scatters_late(const PlanBlock& block, schedule::Piece of) const;
   Bytes kept_bytes(const PlanBlock& block, std::int64_t rows) const;
+  /// Whether the backward pass dispatches and combines once more before it has gradients.
+  bool exchanges_again() const { return plan_.setup.options.recompute.layer || plan_.setup.options.recompute.experts; }
   void open_exchanges();
   /// What the optimiser moves on one GPU of a rank.
   struct Update {
@@ -133,6 +137,12 @@ class TrainingCosts final : public schedule::StepCosts {
   void find_resident();
   schedule::PieceCost& fixed(const schedule::PieceRef& piece, bool data);
   bool has_experts(const schedule::PieceRef& piece) const;
+  bool is_layer(const schedule::PieceRef& piece) const {
+    return plan_.stages[std::size_t(piece.stage)][std::size_t(piece.block)].kind == PlanBlock::Kind::layer;
+  }
+  /// What attention or experts of a forward pass keep until the backward's end, wherever.
+  Bytes activations(const schedule::PieceRef& piece) const;
+  Time copies_beside(const schedule::PieceRef& piece);
   struct ExpertRows {
     int used = 0, tiles = 0;
     std::int64_t rows = 0;
@@ -171,10 +181,10 @@ class TrainingCosts final : public schedule::StepCosts {
   Time norm_{};
   std::vector<compute::MemoryUse> resident_;  // (ranks)
   std::vector<Call> calls_;
-  std::vector<StageCalls> stage_calls_;  // (stages)
-  bool splits_weights_ = false;          // weights' gradients have passes of their own
-  double activations_ = 0, keys_ = 0;    // bytes of a gather or scatter, of a ring
-  Time gather_time_{}, scatter_time_{}, ring_time_{};
+  std::vector<StageCalls> stage_calls_;                       // (stages)
+  bool splits_weights_ = false;                               // weights' gradients have passes of their own
+  double activations_ = 0, cast_activations_ = 0, keys_ = 0;  // bytes of a gather or scatter, cast ones', of a ring
+  Time gather_time_{}, cast_gather_time_{}, scatter_time_{}, ring_time_{}, amax_time_{};
   std::array<Time, kShares> core_times_{};  // of attention's core forward, in the block being priced
 };
 }  // namespace moesim::training

@@ -143,10 +143,12 @@ void TrainingCosts::list_calls(int rank, int stage) {
   const int first = rank * plan_.gpus_per_stage, micro = plan_.micro_batches_of_chunk();
   const int wide = p.tensor * p.context;
   const StageCalls& calls = stage_calls_[std::size_t(stage)];
-  for (const auto& [what, times] : {std::pair{network::Collective::all_gather, calls.gathers},
-                                    std::pair{network::Collective::reduce_scatter, calls.scatters}})
-    calls_.push_back({what, group_of(first, 1, p.tensor), activations_, double(times) * micro,
-                      plan_.gpus_per_stage / p.tensor, p.tensor});
+  for (const auto& [what, bytes, times] :
+       {std::tuple{network::Collective::all_gather, activations_, calls.gathers},
+        std::tuple{network::Collective::all_gather, cast_activations_, calls.cast_gathers},
+        std::tuple{network::Collective::reduce_scatter, activations_, calls.scatters}})
+    calls_.push_back(
+        {what, group_of(first, 1, p.tensor), bytes, double(times) * micro, plan_.gpus_per_stage / p.tensor, p.tensor});
   for (int i = 0; i < p.tensor; ++i)
     calls_.push_back({network::Collective::all_gather, group_of(first + i, p.tensor, p.context), keys_,
                       double(calls.rings) * micro, plan_.gpus_per_stage / wide, wide});
@@ -177,6 +179,12 @@ void TrainingCosts::find_resident() {
     const RankHolds holds = rank_holds(plan_, rank, loads_ != nullptr ? loads_->slots_per_gpu() : 0);
     resident_.push_back(compute::training_memory(plan_.model, holds.layers, holds.state, plan_.batch, holds.rows, {},
                                                  plan_.setup.options, holds.buffers));
+    const spec::Node& node = plan_.cluster.node;
+    if (holds.on_host * node.gpus > node.host_memory)
+      throw ConfigError(fmt::format(
+          "training.offload_activations: the {} GPUs of a node of stage {} would keep {:.1f} GB in its "
+          "{:.1f} GB of host memory",
+          node.gpus, rank, double((holds.on_host * node.gpus).v) * 1e-9, double(node.host_memory.v) * 1e-9));
     const Bytes total = resident_.back().total();
     if (total > memory())
       throw ConfigError(

@@ -102,6 +102,14 @@ void TrainingCosts::lay_beside(schedule::PieceCost& cost, Time moved, const comp
   cost.exposed += std::max(Time{0}, moved - squeezed);
 }
 
+/// Whether what is gathered has been cast before, so that one byte a number moves: Transformer Engine's recipes
+/// (transformer_engine/pytorch/distributed.py, gather_along_first_dim with a quantizer).
+bool TrainingCosts::gathers_cast(const PlanBlock& block, Piece of) const {
+  const compute::Precisions& formats = plan_.setup.options.precision;
+  if (formats.recipe == compute::Recipe::blocks || block.kind != PlanBlock::Kind::layer) return false;
+  return (is_attention(of) ? formats.of_projections() : formats.linear) == spec::Dtype::fp8;
+}
+
 /// Whether the gradient of a part's input is scattered beside the weights' (Megatron-LM, as above).
 bool TrainingCosts::scatters_late(const PlanBlock& block, Piece of) const {
   if (splits_weights_ || schedule::is_forward(of)) return false;
@@ -125,6 +133,11 @@ void TrainingCosts::price_blocks(compute::KernelCosts& kernels) {
   activations_ = double(plan_.batch.tokens) * model.hidden * 2;
   gather_time_ = collective(network::Collective::all_gather, tensor_group, activations_);
   scatter_time_ = collective(network::Collective::reduce_scatter, tensor_group, activations_);
+  cast_activations_ = double(plan_.batch.tokens) * model.hidden;
+  cast_gather_time_ = collective(network::Collective::all_gather, tensor_group, cast_activations_);
+  // A scale from the tensor's own numbers is one for all its parts: the largest of theirs (with_amax_reduction).
+  if (plan_.setup.options.precision.recipe == compute::Recipe::current)
+    amax_time_ = collective(network::Collective::all_reduce, tensor_group, spec::element_bytes(spec::Dtype::fp32));
   // Context parallelism: keys and values of the whole sequence come to every GPU beside the attention core.
   const spec::AttentionShape& a = model.attention;
   keys_ = double(plan_.batch.tokens) * p.context * std::max(1, a.kv_heads / p.tensor) * (a.head_dim + a.v_head_dim) * 2;
@@ -157,10 +170,18 @@ void TrainingCosts::price_piece(compute::KernelCosts& kernels, const PlanBlock& 
   if (operations.empty()) return;
   const bool back = piece.pass == compute::Pass::backward_input, layer = block.kind == PlanBlock::Kind::layer;
   const TensorCalls tensor = tensor_calls(plan_.model, block, piece);
-  const bool late = scatters_late(block, piece.piece);
-  // Keys and values: gathered forward; backward gathered again, and their gradients reduced.
-  const int rings = piece.pass != compute::Pass::weight_gradient && is_attention(piece.piece) && layer ? 1 + back : 0;
-  const bool again = back && layer && plan_.setup.options.recompute.layer && (tensor.gathers > 0 || rings > 0);
+  const bool late = scatters_late(block, piece.piece), cast = gathers_cast(block, piece.piece);
+  const Time gather = cast ? cast_gather_time_ : gather_time_;
+  const compute::Recompute& recompute = plan_.setup.options.recompute;
+  // Keys and values: gathered forward; backward gathered again, and their gradients reduced; and for a core alone that
+  // is computed again.
+  const int rings = piece.pass != compute::Pass::weight_gradient && is_attention(piece.piece) && layer
+                        ? 1 + back + (back && recompute.core && !recompute.layer)
+                        : 0;
+  const compute::LayerPart part =
+      is_attention(piece.piece) ? compute::LayerPart::attention : compute::LayerPart::shared;
+  const bool again = back && layer && compute::whole_again(plan_.model, block.layer, part, recompute) &&
+                     (tensor.gathers > 0 || rings > 0);
   const Piece forward = is_attention(piece.piece) ? Piece::attention : Piece::shared;
   const Products products = products_of(operations);
   for (int side = 0; side < kShares; ++side) {
@@ -174,8 +195,8 @@ void TrainingCosts::price_piece(compute::KernelCosts& kernels, const PlanBlock& 
     const auto takes = [&](const compute::Operation* o) {
       return o == nullptr ? Time{} : kernels.time(o->kernel, share);
     };
-    if (tensor.gathers > 0) exposed += exposed_beside(gather_time_, takes(products.first));
-    if (tensor.inputs > 0) lay_beside(cost(piece.piece), gather_time_, products.last, kernels, share);
+    if (tensor.gathers > 0) exposed += (cast ? amax_time_ : Time{}) + exposed_beside(gather, takes(products.first));
+    if (tensor.inputs > 0) lay_beside(cost(piece.piece), gather, products.last, kernels, share);
     if (late && schedule::is_weight(piece.piece))
       lay_beside(cost(piece.piece), scatter_time_, input_weights(plan_, block, piece.piece, operations), kernels,
                  share);
@@ -189,7 +210,7 @@ void TrainingCosts::price_piece(compute::KernelCosts& kernels, const PlanBlock& 
     }
     if (again) exposed += cost(forward).exposed;
   }
-  calls.gathers += tensor.gathers * (1 + again) + tensor.inputs;
+  (cast ? calls.cast_gathers : calls.gathers) += tensor.gathers * (1 + again) + tensor.inputs;
   calls.scatters += tensor.scatters * (1 + again);
   calls.rings += rings + (again ? rings > 0 : 0);
 }

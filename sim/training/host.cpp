@@ -12,6 +12,17 @@ constexpr double kBesideGrace = 37.08e-6;  // GB200
 // One more launch from within an operator: 64 experts' forward took 1.2 ms of a Grace CPU for 128 products
 // (TransformerEngine, issue 2897, 2026-04), 9.4 us each against 37.08 us.
 constexpr double kLaunch = 0.25;
+// Scans are chains of Triton kernels, launched from Python (flash-linear-attention, ops/gated_delta_rule/chunk.py:
+// chunk_local_cumsum, chunk_scaled_dot_kkt, solve_tril, recompute_w_u, chunk_fwd_h, chunk_fwd_o; backward
+// recompute_w_u, chunk_fwd_h, bwd_dv_local, bwd_dhu, bwd_dqkwg, prepare_wy_repr_bwd, two sums and chunk_local_cumsum).
+constexpr int kScanKernels = 6, kScanBackwardKernels = 9;
+
+int launches_of(const compute::Kernel& kernel) {
+  if (const auto* chain = std::get_if<compute::SmallChain>(&kernel)) return chain->count;
+  if (const auto* scan = std::get_if<compute::StateScan>(&kernel))
+    return scan->backward ? kScanBackwardKernels : kScanKernels;
+  return 1;
+}
 }  // namespace
 
 Time operator_time(const TrainingPlan& plan) {
@@ -29,8 +40,7 @@ Time host_time(const TrainingPlan& plan, schedule::Piece piece, std::span<const 
     count = 1;  // its graph's
   else
     for (const compute::Operation& o : operations) {
-      const auto* chain = std::get_if<compute::SmallChain>(&o.kernel);
-      count += chain != nullptr ? chain->count : 1;
+      count += launches_of(o.kernel) * (o.within ? kLaunch : 1);
       const auto* grouped = std::get_if<compute::GroupedGemm>(&o.kernel);
       if (grouped != nullptr && plan.section.expert_by_expert)
         count += kLaunch * double(std::max<std::int64_t>(compute::group_rows(*grouped).used, 1) - 1);

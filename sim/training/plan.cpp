@@ -34,14 +34,16 @@ void at_least_one(const Config& parallel, std::string_view key, int value) {
 
 void check_numbers(const Config& training, const TrainingSection& s, const spec::Model& model) {
   if (s.sequence < 1) training.at("sequence").fail(fmt::format("expected at least 1, got {}", s.sequence));
-  if (s.sequence > model.max_positions && !s.extend_context)
-    training.at("sequence")
+  const int longest = s.documents.empty() ? s.sequence : *std::ranges::max_element(s.documents);
+  if (longest > model.max_positions && !s.extend_context)
+    training.at(s.documents.empty() ? "sequence" : "documents")
         .fail(fmt::format("{} has {} positions, so sequences of 1 to {} tokens can be trained, got {}; "
                           "training.extend_context true takes longer ones",
-                          model.name, model.max_positions, model.max_positions, s.sequence));
-  if (s.sequence <= model.max_positions && s.extend_context && !training.has("run"))
+                          model.name, model.max_positions, model.max_positions, longest));
+  if (longest <= model.max_positions && s.extend_context && !training.has("run"))
     training.at("extend_context")
         .fail(fmt::format("there is nothing to extend: {} has {} positions", model.name, model.max_positions));
+  check_documents(training, s);
   if (s.batch < 1) training.at("batch").fail(fmt::format("expected at least 1 sequence, got {}", s.batch));
   if (s.micro_batch < 1) training.at("micro_batch").fail(fmt::format("expected at least 1, got {}", s.micro_batch));
   within(training, "batch", s.batch, 1, kMostBatch);
@@ -68,17 +70,6 @@ void check_numbers(const Config& training, const TrainingSection& s, const spec:
         .fail(fmt::format("expected 0 to {:.0f}, got {}", kMostCapacity, s.capacity.factor));
 }
 
-/// A state passes from token to token: GPUs that share a sequence would have to hand it on, and no cost says how.
-void check_states(const Config& parallel, const ParallelSection& p, const spec::Model& model) {
-  for (int layer = 0; p.context > 1 && layer < model.layers; ++layer)
-    if (const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind; spec::passes_on(kind))
-      parallel.at("context").fail(
-          fmt::format("layer {} of {} {} ({}), and has no costs for sequences that {} "
-                      "GPUs share; 1 would do",
-                      layer, model.name, spec::keeps_state(kind) ? "keeps a state" : "makes entries of several tokens",
-                      name_of(kind), p.context));
-}
-
 void check_parallel(const Config& parallel, const ParallelSection& p, const spec::Model& model) {
   at_least_one(parallel, "pipeline", p.pipeline);
   at_least_one(parallel, "tensor", p.tensor);
@@ -90,7 +81,7 @@ void check_parallel(const Config& parallel, const ParallelSection& p, const spec
     parallel.at("tensor").fail(fmt::format("must divide the {} attention heads of {}, got {}; {} would do",
                                            model.attention.heads, model.name, p.tensor,
                                            near_divisors(model.attention.heads, p.tensor)));
-  check_states(parallel, p, model);
+  check_shared_sequences(parallel, p, model);
   if (!model.moe && std::int64_t{p.expert} * p.expert_tensor > 1)
     parallel.at("expert").fail(fmt::format("{} is a dense model: only 1 is possible, got {}", model.name,
                                            std::int64_t{p.expert} * p.expert_tensor));
@@ -230,22 +221,6 @@ void check_stages(const Config& training, const TrainingPlan& plan) {
                         plan.model.name, layers, stages, layers * plan.schedule.ranks / stages,
                         with_ends % stages == 0 ? ", or training.ends_as_layers true" : ""));
 }
-
-/// The work of one micro-batch on one of `context` GPUs that share its sequences, causal work shared evenly.
-compute::Batch micro_batch_of(const TrainingPlan& plan) {
-  const TrainingSection& s = plan.section;
-  compute::Batch out = compute::training_batch(plan.model, s.sequence, s.micro_batch);
-  const int parts = s.parallel.context;
-  out.tokens /= parts;
-  out.outputs /= parts;
-  for (compute::AttentionWork* work : {&out.prefill, &out.window_prefill}) {
-    work->queries /= parts;
-    work->pairs /= parts;
-    work->tiles /= parts;
-    work->tiled_pairs /= parts;
-  }
-  return out;
-}
 }  // namespace
 
 TrainingPlan read_shape(const Config& scenario, const PlanChange& change) {
@@ -269,6 +244,11 @@ TrainingPlan read_shape(const Config& scenario, const PlanChange& change) {
   if (s.communication_sms < 1 || s.communication_sms >= plan.cluster.node.gpu.sms)
     training.fail_below("communication_sms",
                         fmt::format("expected 1 to {}, got {}", plan.cluster.node.gpu.sms - 1, s.communication_sms));
+  if (!(s.offload_activations >= 0 && s.offload_activations <= 1))
+    training.at("offload_activations").fail(fmt::format("expected 0 to 1, got {}", s.offload_activations));
+  if (s.offload_activations > 0 && plan.cluster.node.host_bandwidth.v <= 0)
+    training.at("offload_activations")
+        .fail("the cluster's node says no host_bandwidth, by which activations would go to its memory");
   take_gpus_of_nodes(training, plan);
   form_groups(training, plan);
   count_micro_batches(training, plan);
@@ -291,7 +271,7 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   plan.schedule = schedule.placed([&] {
     return schedule::build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches, change.times.get());
   });
-  plan.templates = schedule::read_block_templates(training, "overlap", plan.schedule);
+  plan.templates = schedule::read_block_templates(training, "overlap", plan.schedule, beside_of(training, plan));
   check_stages(training, plan);
   plan.setup = setup_of(training, plan);
   plan.batch = micro_batch_of(plan);

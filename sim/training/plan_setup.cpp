@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "core/named_enum.h"
 #include "forward/precision.h"
 #include "spec/arithmetic.h"
+#include "spec/layer_shape.h"
 #include "training/plan.h"
 
 namespace moesim::training {
@@ -28,11 +30,26 @@ compute::Recompute recompute_of(const TrainingSection& section) {
       case RecomputeModule::up_projections:
         out.up_projections = true;
         break;
+      case RecomputeModule::core_attention:
+        out.core = true;
+        break;
+      case RecomputeModule::shared_experts:
+        out.shared_experts = true;
+        break;
+      case RecomputeModule::experts:
+        out.experts = true;
+        break;
     }
   return out;
 }
 
 namespace {
+bool any_layer(const spec::Model& model, const std::function<bool(int)>& is) {
+  for (int layer = 0; layer < model.layers; ++layer)
+    if (is(layer)) return true;
+  return false;
+}
+
 /// Each once, none beside another way to say it, none that the model has not.
 void check_modules(const Config& training, const TrainingSection& s, const spec::Model& model) {
   if (s.recompute_modules.empty()) return;
@@ -42,9 +59,30 @@ void check_modules(const Config& training, const TrainingSection& s, const spec:
   for (auto one = s.recompute_modules.begin(); one != s.recompute_modules.end(); ++one)
     if (std::find(s.recompute_modules.begin(), one, *one) != one)
       at.fail(fmt::format("\"{}\" stands twice", name_of(*one)));
-  const bool up = std::ranges::find(s.recompute_modules, RecomputeModule::up_projections) != s.recompute_modules.end();
-  if (up && model.attention.kv_lora_rank == 0)
+  const compute::Recompute asked = recompute_of(s);
+  const auto has_kind = [&](std::initializer_list<spec::AttentionKind> kinds) {
+    return any_layer(model, [&](int layer) {
+      return std::ranges::find(kinds, spec::layer_shape(model, layer).attention.kind) != kinds.end();
+    });
+  };
+  using enum spec::AttentionKind;
+  if (asked.up_projections && !has_kind({mla, dsa, compressed, kimi_delta}))
     at.fail(fmt::format("{} has no up_projections: they are MLA's", model.name));
+  if (asked.core && !any_layer(model, [&](int layer) {
+        const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind;
+        return kind != spec::AttentionKind::none && !spec::keeps_state(kind);
+      }))
+    at.fail(fmt::format("{} has no core_attention: its layers keep states", model.name));
+  if (asked.experts && !model.moe) at.fail(fmt::format("{} has no experts: it is a dense model", model.name));
+  if (asked.shared_experts && !(model.moe && model.moe->shared_experts > 0))
+    at.fail(fmt::format("{} has no shared_experts", model.name));
+  if (asked.experts && asked.shared_experts)
+    at.fail("experts are computed again with the shared ones beside them; leave shared_experts out");
+  if (asked.experts && asked.swiglu && !any_layer(model, [&](int layer) { return !spec::has_experts(model, layer); }))
+    at.fail(
+        fmt::format("every layer of {} has experts, whose activations are computed again with them; leave "
+                    "activations out",
+                    model.name));
 }
 
 /// Takes the asked recipe.  Throws ConfigError if nothing is computed in its format, or the GPU cannot.
@@ -74,6 +112,20 @@ void take_recipe(const Config& training, const TrainingPlan& plan, compute::Prec
 }
 
 }  // namespace
+
+void check_shared_sequences(const Config& parallel, const ParallelSection& p, const spec::Model& model) {
+  for (int layer = 0; p.context > 1 && layer < model.layers; ++layer)
+    if (const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind;
+        spec::passes_on(kind) || kind == spec::AttentionKind::windowed)
+      parallel.at("context").fail(
+          fmt::format("layer {} of {} {} ({}), and has no costs for sequences that {} "
+                      "GPUs share; 1 would do",
+                      layer, model.name,
+                      spec::keeps_state(kind) ? "keeps a state"
+                      : spec::passes_on(kind) ? "makes entries of several tokens"
+                                              : "has heads of its own",
+                      name_of(kind), p.context));
+}
 
 forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
   const TrainingSection& s = plan.section;
@@ -113,6 +165,10 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
                                             .exchanges = plan.members > 1,
                                             .overlapped = plan.members > 1});
   out.options.adapters = adapters;
+  out.options.expert_by_expert = s.expert_by_expert;
+  // Megatron-LM without moe_router_padding_for_quantization.
+  out.options.pads_rows = plan.model.moe && !plan.padded() && precision.formats.recipe != compute::Recipe::blocks &&
+                          spec::block_scaled(precision.formats.of_experts());
   return out;
 }
 }  // namespace moesim::training

@@ -50,6 +50,19 @@ Bytes whole_blocks(const TrainingPlan& plan, int rank) {
   return {std::int64_t(most / 8)};
 }
 
+/// Of activations that the host keeps: those of the layer that computes, and of the one before, still on their way.  Of
+/// the largest layer.
+Bytes on_the_way(const TrainingPlan& plan, int rank, std::int64_t rows) {
+  if (plan.stays() == 1) return {};
+  Bytes most{};
+  for (int c = 0; c < plan.schedule.chunks; ++c)
+    for (const PlanBlock& block : plan.stages[std::size_t(plan.schedule.stage_of(rank, c))])
+      if (block.kind == PlanBlock::Kind::layer)
+        most = std::max(most, compute::sum_of(compute::layer_activations(plan.model, block.layer, plan.batch, rows,
+                                                                         plan.setup.options)));
+  return Bytes{std::int64_t(2 * (1 - plan.stays()) * double(most.v))};
+}
+
 /// Micro-batches that each chunk keeps when the rank keeps most: from the start of a forward to the end of the
 /// backward or weight gradient.  An overlapped pair holds both.
 std::vector<int> kept_at_peak(const schedule::Schedule& schedule, int rank, const std::vector<Chunk>& chunks) {
@@ -99,7 +112,7 @@ RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots) {
     // Both directions of one dispatch and one combine, of two micro-batches when they overlap.
     out.buffers = Bytes{2 * plan.model.hidden} * (4 * out.rows);
   }
-  out.buffers += whole_blocks(plan, rank);
+  out.buffers += whole_blocks(plan, rank) + on_the_way(plan, rank, out.rows);
   std::vector<Chunk> chunks(std::size_t(s.chunks));
   for (int c = 0; c < s.chunks; ++c)
     for (const PlanBlock& block : plan.stages[std::size_t(s.stage_of(rank, c))])
@@ -107,8 +120,9 @@ RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots) {
   const std::vector<int> kept = kept_at_peak(s, rank, chunks);
   out.other = {"embedding, heads, MTP", {}, "head dgrad"};
   for (std::size_t c = 0; c < chunks.size(); ++c) {
-    out.in_flight.insert(out.in_flight.end(), chunks[c].layers.size(), kept[c]);
+    out.in_flight.insert(out.in_flight.end(), chunks[c].layers.size(), kept[c] * plan.stays());
     out.other.bytes += kept[c] * chunks[c].of_others;
+    out.on_host += Bytes{std::int64_t((1 - plan.stays()) * double(chunks[c].of_layers.v))} * kept[c];
   }
   return out;
 }

@@ -11,7 +11,8 @@ struct RankHolds {
   compute::HeldLayers layers;
   compute::TrainingState state;
   std::int64_t rows = 0;          // routed to a GPU from one micro-batch, evenly
-  Bytes buffers{};                // of exchanges
+  Bytes buffers{};                // of exchanges, of parameters and activations on their way
+  Bytes on_host{};                // activations that the host's memory keeps when the rank keeps most
   std::vector<double> in_flight;  // by held layer: micro-batches whose activations are kept when the rank keeps most
   compute::MemoryItem other;      // activations of embedding, heads and MTP projections then
 };

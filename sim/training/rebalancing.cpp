@@ -36,7 +36,7 @@ Rebalancing::Rebalancing(const Config& training, const TrainingPlan& plan, const
   problem_.groups = moe.groups;
   auto policy = placement::placements().make_or(config, "policy", "eplb");
   std::shared_ptr<const placement::RoutingSample> tokens;
-  if (auto sample = placement::sample_of_source(source, layers, moe.top_k))
+  if (auto sample = placement::sample_of_source(source, layers, moe.rows_a_token()))
     tokens = std::make_shared<const placement::RoutingSample>(std::move(*sample));
   config.at_or_empty("policy").placed(
       [&] { placement::try_out(*policy, problem_, layers, moe.experts, tokens.get()); });

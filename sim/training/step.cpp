@@ -6,7 +6,6 @@
 
 #include "placement/section.h"
 #include "spec/arithmetic.h"
-#include "spec/count.h"
 #include "training/balance.h"
 #include "training/stage_times.h"
 
@@ -39,7 +38,7 @@ TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const P
     const spec::MoeShape& moe = *plan_.model.moe;
     const int per_node = std::min(plan_.members, std::max(1, plan_.cluster.node.gpus / plan_.stride));
     const routing::TrafficContext context{
-        {moe.experts, moe.top_k, moe.groups, moe.groups_used}, {plan_.members, per_node}, seed, std::nullopt};
+        {moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used}, {plan_.members, per_node}, seed, std::nullopt};
     const Config routing = scenario.at_or_empty("routing");
     placement::refuse_planned_shares(scenario, "training");
     traffic_ = routing::make_traffic(routing, context);
@@ -106,9 +105,7 @@ StepFigures figures_of(const TrainingPlan& plan, const std::vector<schedule::Ste
   const spec::Gpu& gpu = plan.cluster.node.gpu;
   out.tokens_per_second = tokens / out.step_time;
   const double per_gpu = out.tokens_per_second / plan.gpus;
-  const auto flops = [&](bool causal) {
-    return spec::training_flops(plan.model, plan.section.sequence, causal).v * per_gpu;
-  };
+  const auto flops = [&](bool causal) { return flops_of_token(plan, causal).v * per_gpu; };
   out.tflops_causal = flops(true) * 1e-12;
   out.tflops_noncausal = flops(false) * 1e-12;
   out.mfu_bf16_causal = flops(true) / gpu.bf16.v;

@@ -127,7 +127,7 @@ void write_balance(results::Results& results, const results::StudyRun& run, cons
   if (!plan.model.moe || !run.scenario.at("training").has("balance")) return;
   const spec::MoeShape& moe = *plan.model.moe;
   const auto source = routing::make_traffic(run.scenario.at_or_empty("routing"),
-                                            {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
+                                            {{moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used},
                                              {plan.members, std::min(plan.members, plan.cluster.node.gpus)},
                                              run.seed,
                                              std::nullopt});

@@ -92,7 +92,7 @@ void size_buffers(const forward::StepSetup& setup, int gpus_per_node, compute::E
                            .per_node = std::min(r.expert_parallel, gpus_per_node),
                            .hidden = r.model.hidden,
                            .experts = slots * r.expert_parallel};
-  r.exchange_buffers = [=, options = r.options, top_k = r.model.moe->top_k, dispatch = setup.dispatch,
+  r.exchange_buffers = [=, options = r.options, top_k = r.model.moe->rows_a_token(), dispatch = setup.dispatch,
                         combine = setup.combine](std::int64_t tokens, std::int64_t rows) mutable {
     need.tokens = std::max<std::int64_t>(1, compute::fed_tokens(tokens, options));
     need.sent = need.tokens * top_k;

@@ -79,10 +79,10 @@ std::string heading(const ExplainSubject& s, const compute::Explanation& e) {
   out += fmt::format("  tokens: {}{}{}\n", sequences(r), r.causal ? "" : ", each attending to all",
                      attention.entry > 0 ? entries_text(attention, r.model) : looks_back(e.reads));
   if (!e.rows.empty())
-    out +=
-        fmt::format("  experts: {} here, {} rows spread evenly: {} tokens x top-{}{}\n", e.rows.size(),
-                    std::accumulate(e.rows.begin(), e.rows.end(), std::int64_t{0}), e.batch.tokens, r.model.moe->top_k,
-                    r.expert_parallel > 1 ? fmt::format(" from each of {} GPUs", r.expert_parallel) : "");
+    out += fmt::format("  experts: {} here, {} rows spread evenly: {} tokens x top-{}{}\n", e.rows.size(),
+                       std::accumulate(e.rows.begin(), e.rows.end(), std::int64_t{0}), e.batch.tokens,
+                       r.model.moe->rows_a_token(),
+                       r.expert_parallel > 1 ? fmt::format(" from each of {} GPUs", r.expert_parallel) : "");
   out += fmt::format("  numbers: {}\n", precisions(r.options.precision));
   out += fmt::format("  kernel times: {}; on {} of {} SMs{}\n", s.kernels->source(),
                      r.share.sms > 0 ? r.share.sms : s.gpu.sms, s.gpu.sms,

@@ -42,12 +42,16 @@ std::string heads_text(const spec::AttentionShape& a) {
           "{}, {} heads of {} + {}, latent {} + {}{}", name_of(a.kind), a.heads, a.qk_nope_head_dim, a.qk_rope_head_dim,
           a.kv_lora_rank, a.qk_rope_head_dim,
           a.q_lora_rank > 0 ? fmt::format(", query latent {}", a.q_lora_rank) : ", queries not compressed");
+    case spec::AttentionKind::factored:
+      return fmt::format("{}, {} heads of {} on one key, query latent {}", name_of(a.kind), a.heads, a.head_dim,
+                         a.q_lora_rank);
     case spec::AttentionKind::compressed:
       return fmt::format("{}, {} heads of {} on one key, query latent {}, window {}", name_of(a.kind), a.heads,
                          a.head_dim, a.q_lora_rank, a.compressed->window);
     case spec::AttentionKind::gated_delta:  // beside another kind, in layers of its own
     case spec::AttentionKind::mamba2:
     case spec::AttentionKind::kimi_delta:
+    case spec::AttentionKind::windowed:
     case spec::AttentionKind::none:
       break;
   }
@@ -78,6 +82,9 @@ std::string attention_text(const spec::Model& m) {
     const spec::KeysRead reads = spec::windowed_read(m);
     out += fmt::format(", {} of {} tokens on {} layers",
                        reads.span == spec::KeysRead::Span::chunk ? "chunks" : "window", reads.width, layers);
+    if (a.window_heads)
+      out += fmt::format(" with {}{}", heads_text(spec::heads_of(a, spec::AttentionKind::windowed)),
+                         a.window_heads->sinks && !a.sinks ? " and sinks" : "");
   }
   for (const auto& [has, text] : {std::pair{a.qkv_bias, "QKV bias"},
                                   {a.o_bias, "output bias"},
@@ -85,6 +92,8 @@ std::string attention_text(const spec::Model& m) {
                                   {a.sinks, "sinks"}})
     if (has) out += fmt::format(", {}", text);
   if (a.output_gate) out += ", gated output";
+  if (a.head_gate) out += ", a gate a head";
+  if (a.keys_are_values) out += ", keys are the values";
   if (m.delta)
     out += fmt::format("; {} layers of {}, {} x {} heads of {} / {}", m.delta->layers.size(),
                        name_of(spec::AttentionKind::gated_delta), m.delta->key_heads, m.delta->value_heads,
@@ -105,6 +114,9 @@ std::string gate_text(const spec::MoeShape& s) {
   if (s.selection_bias) out += ", selection bias";
   if (s.normalise) out += ", weights sum to 1";
   if (s.scale != 1) out += fmt::format(", times {}", s.scale);
+  if (s.idle_experts > 0)
+    out += fmt::format(", {} more outputs that compute nothing: {} experts compute on average", s.idle_experts,
+                       s.rows_a_token());
   return out;
 }
 

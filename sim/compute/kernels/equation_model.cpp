@@ -57,6 +57,7 @@ GroupedGemm in_small_blocks(GroupedGemm g) {
   return g;
 }
 
+bool measured_back(const AttentionBackward& a, const SparseEquation& e) { return a.picks > 0 && e.back_tensor > 0; }
 // A kernel for picked keys may walk empty picks too.
 AttentionDecode walked(AttentionDecode a, const SparseEquation& e) {
   if (a.picks == 0 || a.cache != spec::Dtype::fp8 || !e.fp8_whole) return a;
@@ -159,6 +160,8 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
       return prefill_seconds(a, e, on(a.dtype, e.sustained));
     }
     double operator()(const AttentionBackward& a) const {
+      if (const SparseEquation& sparse = self.sparse_equation(a.heads); measured_back(a, sparse))
+        return sparse_backward_seconds(a, sparse, on(a.dtype, 0));
       const AttentionEquation& e = choose(c, a).equation;
       return backward_seconds(a, e, c.memory, on(a.dtype, e.sustained));
     }
@@ -180,7 +183,7 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
       return sparse_seconds(a, self.sparse_equation(a.heads), on(a.cache, 0));
     }
     double operator()(const StreamMix& m) const {
-      return streams_seconds(m, self.streams_equation(m.out), on(spec::Dtype::bf16, 0));
+      return streams_seconds(m, self.streams_equation(m.out || m.backward), on(spec::Dtype::bf16, 0));
     }
     double operator()(const ShortConvolution& s) const {
       const Machine machine = on(spec::Dtype::bf16, 0);
@@ -212,7 +215,11 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
                       double(g.n), double(g.k));
     }
     Reach operator()(const AttentionPrefill& a) const { return reach_of(choose(c, a), a.heads, a.work); }
-    Reach operator()(const AttentionBackward& a) const { return reach_of(choose(c, a), a.heads, a.work); }
+    Reach operator()(const AttentionBackward& a) const {
+      if (const SparseEquation& sparse = self.sparse_equation(a.heads); measured_back(a, sparse))
+        return of_sparse(sparse, double(a.work.queries), a.picks);
+      return reach_of(choose(c, a), a.heads, a.work);
+    }
     Reach operator()(const AttentionDecode& a) const { return reach_of(choose(c, a), a.heads, a.work); }
     Reach operator()(const MemoryOp& m) const {
       if (m.serving)

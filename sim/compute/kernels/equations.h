@@ -37,6 +37,7 @@ double chain_seconds(const SmallChain& s, const MemoryEquation& e);
 double scores_seconds(const IndexScores& x, const SparseEquation& e, const Machine& on);
 double top_k_seconds(const IndexTopK& t, const SparseEquation& e, const Machine& on);
 double sparse_seconds(const SparsePrefill& a, const SparseEquation& e, const Machine& on);
+double sparse_backward_seconds(const AttentionBackward& a, const SparseEquation& e, const Machine& on);
 
 /// (a^p + b^p)^(1/p): how two limits of one kernel combine when neither hides the other completely.
 double joined(double a, double b, double p);

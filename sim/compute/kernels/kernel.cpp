@@ -89,8 +89,12 @@ struct CountBytes {
   // In: all streams, one input out; out: streams and a result in, streams out.  Backward: gradients of what was written
   // and what was read again, gradients of that out.
   Bytes operator()(const StreamMix& m) const {
-    const std::int64_t n = m.streams, moved = m.out ? 2 * n + 1 : n + 1, again = m.out ? n + 1 : n;
-    return {2 * m.rows * m.hidden * (m.backward ? moved + again : moved)};
+    const std::int64_t n = m.streams;
+    // Backward in two kernels each, as Megatron-LM's (fused_mhc_kernels.py): out, the gradients of the result and of
+    // the streams, then those of the weights from the same gradient, the result and the streams; in, those of the
+    // streams and their weights through the sum, then through the product that gave the weights.
+    const std::int64_t back = m.out ? 4 * n + 2 : 4 * n + 1;
+    return {2 * m.rows * m.hidden * (m.backward ? back : m.out ? 2 * n + 1 : n + 1)};
   }
 };
 

@@ -123,6 +123,7 @@ struct AttentionBackward {
   AttentionHeads heads;
   AttentionWork work;
   spec::Dtype dtype = spec::Dtype::bf16;
+  int picks = 0;  // keys of a query at most, which lie anywhere; 0: all in turn
   bool operator==(const AttentionBackward&) const = default;
 };
 

@@ -25,7 +25,12 @@ bool valid(const AttentionDecode& a) { return valid(a.heads, a.work); }
 bool valid(const AttentionWork& w) { return w.sequences > 0 && w.queries > 0 && w.keys > 0 && w.longest > 0; }
 bool valid(const IndexScores& x) { return x.heads > 0 && x.dim > 0 && valid(x.work) && x.work.pairs > 0; }
 bool valid(const IndexTopK& t) { return t.picks > 0 && t.rows > 0 && t.longest > 0; }
-bool valid(const SparsePrefill& a) { return a.picks > 0 && valid(a.heads, a.work); }
+// Without values it gives scores alone.
+bool valid(const SparsePrefill& a) {
+  AttentionHeads heads = a.heads;
+  if (heads.v_dim == 0) heads.v_dim = 1;
+  return a.picks > 0 && valid(heads, a.work);
+}
 bool valid(const MemoryOp& m) { return m.bytes.v > 0; }
 bool valid(const SmallChain& s) { return s.count > 0; }
 bool valid(const ShortConvolution& c) { return c.channels > 0 && c.taps > 0 && c.sequences > 0 && c.tokens > 0; }

@@ -65,4 +65,16 @@ double sparse_seconds(const SparsePrefill& a, const SparseEquation& e, const Mac
   const double tensor = std::max(1.0, waves) * unit + std::ceil(waves) * seconds(e.attend_tile);
   return seconds(e.attend_launch) + std::max(tensor, double(bytes_of(a).v) / on.hbm);
 }
+
+// Five products over all picks there may be, in units of 64 heads: those of short contexts are masked, not left out.
+// Before and after them queries, outputs and their gradients cross the HBM (row sums of O x dO, clearing and casting
+// the keys' FP32 gradients).  Source: cuDNN frontend's sparse_attention_backward as Megatron-LM calls it (csa_utils/
+// fused_sparse_attention.py, without lengths of rows).
+double sparse_backward_seconds(const AttentionBackward& a, const SparseEquation& e, const Machine& on) {
+  const AttentionHeads& h = a.heads;
+  const double queries = double(a.work.queries), units = std::ceil(h.heads / kUnitHeads);
+  const double tensor = queries * units * kUnitHeads * a.picks * 2 * (3 * h.qk_dim + 2 * h.v_dim);
+  const double moved = queries * h.heads * 2 * (2 * h.qk_dim + 2 * h.v_dim);
+  return tensor / (on.sms * on.tensor_per_sm * e.back_tensor) + moved / (on.hbm * e.back_hbm);
+}
 }  // namespace moesim::compute

@@ -28,6 +28,9 @@ struct SparseEquation {
   double attend_empty = 1;  // time of a pick that a short context leaves empty, over that of another
   Time attend_tile{};       // of each wave of units
   Time attend_launch{};     // start of the kernel
+  // Backward of that attention: every pick that may be is walked, and what queries have is read and written beside it.
+  double back_tensor = 0;  // share of the data-sheet peak; 0: not known, as of attention that reads keys in turn
+  double back_hbm = 1;     // share of the HBM bandwidth
   FittedRange fitted;
   bool borrowed = false;  // of another generation
   static void fields(auto& f, auto& p) {
@@ -50,6 +53,8 @@ struct SparseEquation {
     f("attend_empty", p.attend_empty, "attention to picks: time of an empty pick, relative");
     f("attend_tile", p.attend_tile, "attention to picks: of each wave over the SMs");
     f("attend_launch", p.attend_launch, "attention to picks: start of the kernel");
+    f("back_tensor", p.back_tensor, "backward of attention to picks: share of the peak; 0: as of keys read in turn");
+    f("back_hbm", p.back_hbm, "backward of attention to picks: share of the HBM bandwidth beside it");
     f("fitted", p.fitted, "queries, heads and keys a sequence that the parameters were fitted on");
   }
 };

@@ -9,25 +9,28 @@ namespace moesim::compute {
 namespace {
 void attention_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t tokens, std::int64_t rows,
                     const LayerOptions& o) {
-  const spec::AttentionShape& a = model.attention;
-  const std::int64_t heads = share_of(a.heads, o.tensor, "attention heads");
   const spec::AttentionKind of = spec::layer_shape(model, layer).attention.kind;
+  const spec::AttentionShape a = spec::heads_of(model.attention, of);
+  const std::int64_t heads = share_of(a.heads, o.tensor, "attention heads");
   if (of == spec::AttentionKind::none) return;
   const AttentionInventory& kind = inventory_of(of);
   kept.add("layer input", "norm backward", rows * model.stream_width(), spec::Dtype::bf16);
   if (!o.recompute.norms) kept.add("normed input", kind.input_needed_by(a), tokens * model.hidden, kept.linear);
   kind.keep(kept, {model, layer, tokens, heads, o});
   const std::int64_t output = tokens * kind.output_width(model, o);
-  const bool in_blocks = o.precision.recipe == Recipe::blocks;
+  const bool in_blocks = o.precision.recipe == Recipe::blocks, core_again = o.recompute.core && !spec::keeps_state(of);
+  const bool cast_kept = spec::block_scaled(kept.linear) && !in_blocks;
+  // The output projection's gradient needs what the core gave, whoever computes the core again.
+  const std::string_view output_needed_by =
+      in_blocks || (core_again && !cast_kept) ? std::string_view("o_proj wgrad") : kind.core_needed_by();
   if (kept.linear == spec::Dtype::fp8 && in_blocks)
     kept.items.push_back({"attention output, 12 bits", {output * 3 / 2}, "o_proj wgrad"});
-  else
-    kept.add("attention output", in_blocks ? "o_proj wgrad" : kind.core_needed_by(), output, spec::Dtype::bf16);
-  if (spec::block_scaled(kept.linear) && !in_blocks)
-    kept.add("attention output, cast", "o_proj wgrad", output, kept.linear);
-  if (!spec::keeps_state(of)) kept.add("softmax sums", "attention backward", tokens * heads, spec::Dtype::fp32);
-  if (model.norms_per_layer == 4)
-    kept.add("o_proj output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
+  else if (!(core_again && cast_kept))
+    kept.add("attention output", output_needed_by, output, spec::Dtype::bf16);
+  if (cast_kept) kept.add("attention output, cast", "o_proj wgrad", output, kept.linear);
+  if (!spec::keeps_state(of) && !core_again)
+    kept.add("softmax sums", "attention backward", tokens * heads, spec::Dtype::fp32);
+  if (model.norms_results()) kept.add("o_proj output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
 }
 
 // Between the two products of an FFN.  down_gradient: the operation that gives the second one's weight gradient.
@@ -45,16 +48,22 @@ void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t toke
   kept.add("attention residual", "norm backward", rows * model.stream_width(), spec::Dtype::bf16);
   if (!o.recompute.norms)
     kept.add("normed FFN input", moe ? "router wgrad" : "gate-up wgrad", tokens * model.hidden, kept.linear);
-  if (model.norms_per_layer == 4) kept.add("FFN output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
+  if (model.norms_results()) kept.add("FFN output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
   if (!moe)
     return middle_kept(kept, "FFN", "down wgrad", tokens,
                        share_of(model.dense_width, o.tensor, "columns of a feed-forward layer"), o);
+  if (o.recompute.experts) return;
   const spec::MoeShape& m = *model.moe;
-  kept.add("gate scores", "gate backward", rows * m.experts, spec::Dtype::fp32);
-  if (m.shared_experts > 0)
+  kept.add("gate scores", "gate backward", rows * m.gate_outputs(), spec::Dtype::fp32);
+  if (m.shared_experts > 0 && !o.recompute.shared_experts)
     middle_kept(kept, "shared", "down wgrad", tokens,
                 share_of(m.shared_total(), o.tensor, "columns of the shared expert"), o, model.expert_inputs());
-  if (m.shared_gate)
+  if (model.norms_branches()) {
+    if (!o.recompute.norms) kept.add("normed dense input", "gate-up wgrad", tokens * model.hidden, kept.linear);
+    kept.add("dense output", "norm after dense backward", tokens * model.hidden, spec::Dtype::bf16);
+    kept.add("routed sum", "norm after experts backward", rows * model.hidden, spec::Dtype::bf16);
+  }
+  if (m.shared_gate && !o.recompute.shared_experts)
     kept.add("shared output before its gate", "shared gate backward", tokens * model.hidden, spec::Dtype::bf16);
   kept.add("routed results", "latent up wgrad", rows * m.latent_width, spec::Dtype::bf16);
   kept.add("routed rows", "grouped gate-up wgrad", routed * model.row_width(), kept.linear);

@@ -25,6 +25,10 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind) {
       return kimi_inventory();
     case spec::AttentionKind::block_sparse:
       return block_inventory();
+    case spec::AttentionKind::windowed:
+      return window_inventory();
+    case spec::AttentionKind::factored:
+      return factored_inventory();
     case spec::AttentionKind::none:
       return no_inventory();
   }
@@ -32,8 +36,10 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind) {
 }
 
 AttentionPart::AttentionPart(const LayerCall& c)
-    : a(c.model.attention),
-      layer(spec::layer_shape(c.model, c.layer).attention),
+    : layer(spec::layer_shape(c.model, c.layer).attention),
+      own(layer.kind == spec::AttentionKind::windowed ? std::optional(spec::heads_of(c.model.attention, layer.kind))
+                                                      : std::nullopt),
+      a(own ? *own : c.model.attention),
       tokens(c.batch.tokens),
       rows(replicated_rows(c)),
       hidden(c.model.hidden),
@@ -47,6 +53,13 @@ AttentionPart::AttentionPart(const LayerCall& c)
 
 void rotate(OperationList& list, std::string_view name, std::int64_t tokens, std::int64_t columns) {
   list.moved(name, MemoryKind::rope, tokens * columns, spec::Dtype::bf16, tokens * columns, spec::Dtype::bf16);
+}
+
+void index_target(OperationList& list, AttentionHeads heads, const AttentionWork& picked, int picks) {
+  heads.v_dim = 0;  // scores alone
+  list.recomputing = true;
+  list.add("index target", SparsePrefill{heads, picked, picks, spec::Dtype::bf16});
+  list.recomputing = false;
 }
 
 double sinks_of(const AttentionPart& s) { return s.a.sinks && !spec::keeps_state(s.layer.kind) ? s.heads : 0; }
@@ -83,7 +96,7 @@ void attention_forward(OperationList& list, const LayerCall& c) {
   kind.gate_output(list, s);
   list.cast("cast output", s.tokens * s.o);
   list.linear("o_proj", s.tokens, s.hidden, s.o, s.o_bias() ? double(s.hidden) : 0);
-  if (c.model.norms_per_layer == 4) list.norm("norm after", s.rows, s.hidden);
+  if (c.model.norms_results()) list.norm("norm after", s.rows, s.hidden);
   leave_half(list, c);
 }
 
@@ -91,7 +104,7 @@ void attention_backward(OperationList& list, const LayerCall& c) {
   const AttentionPart s(c);
   const AttentionInventory& kind = inventory_of(s.layer.kind);
   leave_half_backward(list, c);
-  if (c.model.norms_per_layer == 4) list.norm_backward("norm after backward", s.rows, s.hidden);
+  if (c.model.norms_results()) list.norm_backward("norm after backward", s.rows, s.hidden);
   if (list.fp8() && list.casts_in_blocks())
     list.add("restore output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
   list.cast("cast gradient", s.tokens * s.hidden);
@@ -102,6 +115,7 @@ void attention_backward(OperationList& list, const LayerCall& c) {
   kind.gate_output_backward(list, s);
   list.recomputing = true;
   kind.recompute(list, c, s);
+  if (c.options.recompute.core && !spec::keeps_state(s.layer.kind)) kind.prompt_core(list, c, s);
   list.recomputing = false;
   kind.core_backward(list, c, s);
   rotate(list, "rope backward", s.tokens, kind.rotated_columns(c, s));

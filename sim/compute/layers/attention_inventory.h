@@ -2,9 +2,11 @@
 // each: attention_inventory_gqa.cpp (MHA, GQA), attention_inventory_mla.cpp, attention_inventory_dsa.cpp,
 // attention_inventory_delta.cpp (gated DeltaNet), attention_inventory_mamba.cpp (Mamba-2),
 // attention_inventory_kimi.cpp (KDA), attention_inventory_blocks.cpp (block-sparse
-// GQA), attention_inventory_compressed.cpp (DeepSeek-V4), attention_inventory_none.cpp (layers that are a network
+// GQA), attention_inventory_windowed.cpp (windowed layers with heads of their own), attention_inventory_factored.cpp
+// (MFA), attention_inventory_compressed.cpp (DeepSeek-V4), attention_inventory_none.cpp (layers that are a network
 // alone).
 #pragma once
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -16,9 +18,10 @@ namespace moesim::compute {
 
 /// One layer's attention on this GPU.
 struct AttentionPart {
-  const spec::AttentionShape& a;
   spec::LayerAttention layer;
-  std::int64_t tokens, rows;  // of linear layers, of norms and residuals
+  std::optional<spec::AttentionShape> own;  // of windowed layers with heads of their own
+  const spec::AttentionShape& a;            // `own`, or the model's
+  std::int64_t tokens, rows;                // of linear layers, of norms and residuals
   std::int64_t hidden;
   int heads, kv_heads;  // on this GPU
   std::int64_t q, o;    // widths of the queries and of the output of the heads here
@@ -26,6 +29,8 @@ struct AttentionPart {
   const AttentionWork& decode;
 
   explicit AttentionPart(const LayerCall& call);
+  AttentionPart(const AttentionPart&) = delete;
+  AttentionPart& operator=(const AttentionPart&) = delete;
   std::int64_t k() const { return std::int64_t{kv_heads} * a.head_dim; }
   bool o_bias() const { return a.o_bias && !spec::keeps_state(layer.kind); }
   std::int64_t v() const { return std::int64_t{kv_heads} * a.v_head_dim; }
@@ -107,11 +112,16 @@ const AttentionInventory& mamba_inventory();
 const AttentionInventory& compressed_inventory();
 const AttentionInventory& kimi_inventory();
 const AttentionInventory& block_inventory();
+const AttentionInventory& window_inventory();
+const AttentionInventory& factored_inventory();
 const AttentionInventory& no_inventory();
 
 // Steps that kinds share.
 void store_cache(OperationList& list, const LayerCall& c, std::int64_t elements);
 void rotate(OperationList& list, std::string_view name, std::int64_t tokens, std::int64_t columns);
+/// What an indexer learns: the attention of `heads` to its picks, whose scores are computed once more
+/// (DeepSeek-V3.2-Exp report, section 2.1.1; Megatron-LM's sparse_attn_score_recompute).
+void index_target(OperationList& list, AttentionHeads heads, const AttentionWork& picked, int picks);
 /// Hyper-connections (hyper_connections.cpp).  Before a half of a layer: streams to its input; after it: its result to
 /// the streams, or in models without the sum of `inputs` with the residual.  After the last layer: streams to one. Then
 /// the same backward, in the order of the backward pass, and the gradients of their weights.

@@ -14,6 +14,12 @@ int halves(const AttentionPart& s) { return picks(s) ? 2 : 1; }
 EntryReach entry_reach(const AttentionPart& s) {
   return {s.layer.window, s.layer.entry, picks(s) ? entry_indexer(s).top_k : 0};
 }
+/// Keys and entries of a prompt's query at most.
+int most_read(const LayerCall& c, const AttentionPart& s) {
+  const EntryReach reach = entry_reach(s);
+  if (reach.picks > 0) return int(reach.window) + reach.picks;
+  return int(reach.window + (reach.entry > 0 ? c.batch.prefill.longest / reach.entry : 0));
+}
 AttentionHeads heads_on_one_key(const spec::AttentionShape& a, int heads) {
   return {spec::AttentionKind::compressed, heads, 1, a.head_dim, a.head_dim, true, a.qk_rope_head_dim};
 }
@@ -91,13 +97,10 @@ class CompressedInventory final : public AttentionInventory {
     const EntryReach reach = entry_reach(s);
     if (picks(s)) choose(list, s, c.batch, false);
     const AttentionWork work = entry_work(c.batch, false, reach);
-    const std::int64_t entries = reach.picks > 0   ? reach.picks
-                                 : reach.entry > 0 ? c.batch.prefill.longest / reach.entry
-                                                   : 0;
     const spec::Dtype cache = c.options.training ? spec::Dtype::bf16 : c.options.precision.kv_cache;
     const double sinks = sinks_of(s);
-    list.add("attention", SparsePrefill{heads_on_one_key(s.a, s.heads), work, int(reach.window + entries), cache},
-             sinks, work.queries, {std::int64_t(2 * sinks)});
+    list.add("attention", SparsePrefill{heads_on_one_key(s.a, s.heads), work, most_read(c, s), cache}, sinks,
+             work.queries, {std::int64_t(2 * sinks)});
   }
   void decode_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     const Precisions& p = c.options.precision;
@@ -131,9 +134,10 @@ class CompressedInventory final : public AttentionInventory {
   }
   void core_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     const AttentionWork work = entry_work(c.batch, false, entry_reach(s));
-    if (work.queries > 0)
-      list.add_attention_backward("attention backward",
-                                  {heads_on_one_key(s.a, s.heads), work, c.options.precision.attention}, sinks_of(s));
+    if (work.queries == 0) return;
+    list.add_attention_backward("attention backward",
+                                {heads_on_one_key(s.a, s.heads), work, c.options.precision.attention, most_read(c, s)},
+                                sinks_of(s));
   }
   std::int64_t rotated_columns(const LayerCall&, const AttentionPart& s) const override {
     return std::int64_t{s.heads + 1} * s.a.qk_rope_head_dim;
@@ -218,10 +222,12 @@ class CompressedInventory final : public AttentionInventory {
     list.moved(name, MemoryKind::norm_backward, 2 * s.tokens * wide, spec::Dtype::bf16, 2 * s.tokens * wide,
                spec::Dtype::bf16, 2 * double(s.layer.entry * wide + width), s.tokens);
   }
-  // As of DSA: the indexer learns from the picks alone, and its inputs' gradients stop at it.
+  // As of DSA: the indexer learns from the picks alone, and its inputs' gradients stop at it.  What it learns is the
+  // attention of all heads to them, whose scores are computed once more.
   static void index_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) {
     const spec::IndexerShape& x = entry_indexer(s);
     const AttentionWork picked = in_entries(c.batch.window_prefill, s.layer.entry);
+    index_target(list, heads_on_one_key(s.a, s.heads), picked, x.top_k);
     list.add("index scores backward", IndexScores{2 * x.heads, x.head_dim, picked, false, s.layer.entry});
     entries_backward(list, s, x.head_dim, "index entries backward");
   }

@@ -163,6 +163,7 @@ class SparseInventory final : public AttentionInventory {
   // (DeepSeek-V3.2-Exp report, section 2.1.1).
   static void index_backward(OperationList& list, const AttentionPart& s) {
     const spec::IndexerShape& x = indexer_of(s);
+    index_target(list, absorbed(s.a, s.heads), s.prefill, x.top_k);
     list.add("index scores backward", IndexScores{2 * x.heads, x.head_dim, s.prefill, false});
     list.moved("norm index k backward", MemoryKind::norm_backward, 2 * s.tokens * x.head_dim, spec::Dtype::bf16,
                s.tokens * x.head_dim, spec::Dtype::bf16, 4.0 * x.head_dim, s.tokens);

@@ -21,6 +21,14 @@ void activate(OperationList& list, std::string_view name, int inputs, std::int64
   if (!fused) list.cast("cast activation", rows * width);
 }
 
+void activate_rows(OperationList& list, std::string_view name, int inputs, std::span<const std::int64_t> rows,
+                   std::int64_t width) {
+  if (list.casts_in_blocks()) return activate(list, name, inputs, group_rows(rows).rows, width);
+  const std::int64_t all = group_rows(rows).rows;
+  list.moved(name, MemoryKind::swiglu, inputs * all * width, spec::Dtype::bf16, all * width, spec::Dtype::bf16);
+  list.cast_rows("cast activation", rows, width);
+}
+
 // In: gradient and what was activated; out: its gradients, and the activation again for down's weight gradient.
 void activate_backward(OperationList& list, int inputs, std::int64_t rows, std::int64_t width) {
   list.moved("swiglu backward", MemoryKind::swiglu_backward, (inputs + 1) * rows * width, spec::Dtype::bf16,

@@ -16,6 +16,6 @@ inline std::int64_t fed_tokens(std::int64_t tokens, const LayerOptions& options)
 /// Rows of one MoE layer that a GPU computes: as many as it feeds in, and as many again for each other GPU that shares
 /// its experts' widths, since each of those needs the rows of all of them.
 inline std::int64_t even_rows(const spec::Model& model, std::int64_t tokens, const LayerOptions& options) {
-  return tokens * model.moe->top_k * options.expert_tensor / std::max(1, options.tensor);
+  return tokens * model.moe->rows_a_token() * options.expert_tensor / std::max(1, options.tensor);
 }
 }  // namespace moesim::compute

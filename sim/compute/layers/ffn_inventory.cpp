@@ -31,8 +31,10 @@ struct Ffn {
   std::int64_t width;  // on this GPU
   double bias;         // parameters of biases: gate-up, and hidden for down
   bool moe;            // shared expert of a MoE layer; false: a dense layer's FFN
+  bool branch;         // it has norms of its own, beside those of the experts
 
-  explicit Ffn(const LayerCall& c) : width(0), bias(0), moe(spec::has_experts(c.model, c.layer)) {
+  explicit Ffn(const LayerCall& c)
+      : width(0), bias(0), moe(spec::has_experts(c.model, c.layer)), branch(moe && c.model.norms_branches()) {
     const int whole = moe ? c.model.moe->shared_total() : c.model.dense_width;
     width = share_of(whole, c.options.tensor, "columns of a feed-forward layer");
   }
@@ -55,47 +57,56 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden, sent = c.model.row_width();
   const bool biased =
       m.selection_bias && c.layer >= m.hash_layers;  // where a table says the experts, none chooses them
-  const double bias = (m.router_linear_bias ? m.experts : 0) + (biased ? m.experts : 0);
+  const int outputs = m.gate_outputs();
+  const double bias = (m.router_linear_bias ? outputs : 0) + (biased ? outputs : 0);
   // Quantised releases keep the selection bias in FP32.
-  const Bytes vectors{(m.router_linear_bias ? 2 : 0) * m.experts + (biased ? (list.fp8() ? 4 : 2) : 0) * m.experts};
+  const Bytes vectors{(m.router_linear_bias ? 2 : 0) * outputs + (biased ? (list.fp8() ? 4 : 2) : 0) * outputs};
   switch (pass) {
     case Pass::forward: {
-      enter_half(list, c);
-      list.norm("norm", rows, hidden);
-      const std::int64_t parts = list.training() ? 1 : router_parts(rows, m.experts, hidden);
-      list.add("router", Gemm{.m = rows, .n = m.experts, .k = hidden / parts, .out = spec::Dtype::fp32, .batch = parts},
+      if (!c.bare) {
+        enter_half(list, c);
+        list.norm("norm", rows, hidden);
+      }
+      if (c.model.norms_branches())  // the router's own, whose scales nobody counts
+        list.moved("norm of router", MemoryKind::norm, rows * hidden, spec::Dtype::bf16, rows * hidden,
+                   spec::Dtype::bf16);
+      const std::int64_t parts = list.training() ? 1 : router_parts(rows, outputs, hidden);
+      list.add("router", Gemm{.m = rows, .n = outputs, .k = hidden / parts, .out = spec::Dtype::fp32, .batch = parts},
                bias, rows, vectors);
       if (parts > 1)
-        list.moved("sum router parts", MemoryKind::add, parts * rows * m.experts, spec::Dtype::fp32, rows * m.experts,
+        list.moved("sum router parts", MemoryKind::add, parts * rows * outputs, spec::Dtype::fp32, rows * outputs,
                    spec::Dtype::fp32);
       list.small("gate", !list.training() ? kFusedGateKernels : grouped_gate(m) ? kGateKernels : kPlainGateKernels);
       const int gathers = list.training() && grouped_gate(m) ? 2 : 1;
-      list.moved("top-k", MemoryKind::top_k, gathers * rows * m.experts, spec::Dtype::fp32, gathers * rows * m.top_k,
+      list.moved("top-k", MemoryKind::top_k, gathers * rows * outputs, spec::Dtype::fp32, gathers * rows * m.top_k,
                  spec::Dtype::fp32);
       // Elsewhere the experts cast what they receive: here a shared expert alone reads it.
       if (list.casts_in_blocks() || m.shared_experts > 0) list.cast("cast", rows * hidden);
       latent_down(list, c);
       if (c.options.sends_rows) {
         list.small("sort choices", kSortingKernels);
-        send_permuted(list, "permute to send", rows * m.top_k * sent, c.options.precision.dispatched());
+        send_permuted(list, "permute to send", rows * m.rows_a_token() * sent, c.options.precision.dispatched());
       }
       return;
     }
     case Pass::backward_input:
-      if (c.options.sends_rows) gather_results(list, "un-permute gradient", rows, m.top_k, sent);
+      if (c.options.sends_rows) gather_results(list, "un-permute gradient", rows, m.rows_a_token(), sent);
       latent_down(list, c);
       list.small("gate backward", grouped_gate(m) ? kGateBackwardKernels : kPlainGateBackwardKernels);
-      list.add("router dgrad", Gemm{.m = rows, .n = hidden, .k = m.experts}, 2 * bias, rows, {});
+      list.add("router dgrad", Gemm{.m = rows, .n = hidden, .k = outputs}, 2 * bias, rows, {});
       list.add_rows("add dgrads", rows * hidden, m.shared_experts > 0 ? 3 : 2);  // through gate and experts
       list.recomputing = true;
       if (m.shared_experts == 0 && c.options.recompute.norms) list.norm("norm again", rows, hidden);
       list.recomputing = false;
       list.norm_backward("norm backward", rows, hidden);
+      if (c.model.norms_branches())
+        list.moved("norm of router backward", MemoryKind::norm_backward, 2 * rows * hidden, spec::Dtype::bf16,
+                   rows * hidden, spec::Dtype::bf16);
       enter_half_backward(list, c);
       return;
     case Pass::weight_gradient:
       stream_weights(list, c);
-      list.add("router wgrad", Gemm{.m = m.experts, .n = hidden, .k = rows, .fp32_accumulate = true});
+      list.add("router wgrad", Gemm{.m = outputs, .n = hidden, .k = rows, .fp32_accumulate = true});
       latent_weights(list, c);
       return;
   }
@@ -107,6 +118,7 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const int inputs = f.moe ? c.model.expert_inputs() : 2;
   const std::int64_t u = inputs * w;  // columns into the activation
   const Recompute& again = c.options.recompute;
+  const bool whole = whole_again(c.model, c.layer, LayerPart::shared, again);
   switch (pass) {
     case Pass::forward:
       if (!f.moe) {
@@ -114,26 +126,30 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
         list.norm("norm", rows, hidden);
         list.cast("cast", tokens * hidden);
       }
+      if (f.branch) list.norm("norm of dense", rows, hidden);
+      if (f.branch) list.cast("cast dense input", tokens * hidden);
       list.linear("gate-up", tokens, u, hidden);
       activate(list, "swiglu", inputs, tokens, w);
       list.linear("down", tokens, hidden, w);
+      if (f.branch) list.norm("norm after dense", rows, hidden);
       if (f.moe && c.model.moe->shared_gate) gate_shared(list, tokens, hidden);
       if (f.moe && list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", tokens * hidden);
       if (f.moe) return;
-      if (c.model.norms_per_layer == 4) list.norm("norm after", rows, hidden);
+      if (c.model.norms_results()) list.norm("norm after", rows, hidden);
       leave_half(list, c);
       return;
     case Pass::backward_input:
       if (!f.moe) leave_half_backward(list, c);
-      if (!f.moe && c.model.norms_per_layer == 4) list.norm_backward("norm after backward", rows, hidden);
+      if (!f.moe && c.model.norms_results()) list.norm_backward("norm after backward", rows, hidden);
       if (f.moe && c.model.moe->shared_gate) gate_shared_backward(list, tokens, hidden);
+      if (f.branch) list.norm_backward("norm after dense backward", rows, hidden);
       list.cast("cast gradient", tokens * hidden);
       if (list.fp8() && list.casts_in_blocks())
         list.moved("restore gate-up", MemoryKind::cast, tokens * u, list.linear_dtype(), tokens * u, spec::Dtype::bf16);
       list.transpose_scales("transpose scales", tokens * hidden);
       list.linear("down dgrad", tokens, w, hidden);
       list.recomputing = true;
-      if (again.swiglu) activate(list, "swiglu again", inputs, tokens, w);
+      if (again.swiglu && !whole) activate(list, "swiglu again", inputs, tokens, w);
       list.recomputing = false;
       activate_backward(list, inputs, tokens, w);
       list.cast_transpose("cast for weights, down", tokens * (w + hidden));
@@ -144,6 +160,7 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
       list.cast("cast gate-up gradient", tokens * u);
       list.linear("gate-up dgrad", tokens, hidden, u);
       list.cast_transpose("cast for weights, gate-up", tokens * (u + hidden));
+      if (f.branch) list.norm_backward("norm of dense backward", rows, hidden);
       if (f.moe) return;
       list.norm_backward("norm backward", rows, hidden);
       enter_half_backward(list, c);
@@ -177,6 +194,11 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const auto restore_order = [&](std::string_view name) {
     list.moved(name, MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
   };
+  // Megatron-LM's TEGroupedMLP: Fp8Padding before the products, Fp8Unpadding after them, and the same of gradients.
+  const auto pad = [&](std::string_view name) {
+    if (c.options.pads_rows)
+      list.moved(name, MemoryKind::copy, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
+  };
   const double bias = c.model.moe->expert_bias ? 1 : 0;
   switch (pass) {
     case Pass::forward:
@@ -187,24 +209,29 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
           list.small("sort rows", kSortingKernels);
         list.moved("permute", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
       }
-      if (casts) list.cast("cast rows", rows * hidden);
+      pad("pad rows");
+      if (casts) list.cast_rows("cast rows", c.rows, hidden);
       grouped("grouped gate-up", u, hidden, false, bias * double(u));
-      activate(list, "swiglu", inputs, rows, w);
+      activate_rows(list, "swiglu", inputs, c.rows, w);
       grouped("grouped down", hidden, w, false, bias * double(hidden));
+      pad("remove padding");
       if (gathers) restore_order("un-permute");
       if (list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", rows * hidden);
       return;
     case Pass::backward_input:
       list.moved("permute gradient", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
-      if (casts) list.cast("cast gradient of rows", rows * hidden);
+      pad("pad gradient");
+      if (casts) list.cast_rows("cast gradient of rows", c.rows, hidden);
       grouped("grouped down dgrad", w, hidden, false, bias * double(hidden));
       list.recomputing = true;
-      if (c.options.recompute.swiglu) activate(list, "swiglu again", inputs, rows, w);
+      if (c.options.recompute.swiglu && !c.options.recompute.experts)
+        activate_rows(list, "swiglu again", inputs, c.rows, w);
       list.recomputing = false;
       activate_backward(list, inputs, rows, w);
       list.cast_transpose("cast activation for weights", rows * w);
-      list.cast("cast gate-up gradient", rows * u);
+      list.cast_rows("cast gate-up gradient", c.rows, u);
       grouped("grouped gate-up dgrad", hidden, u, false, bias * double(u));
+      pad("remove padding of gradient");
       restore_order("un-permute gradient");
       list.cast_transpose("cast gradient for weights", rows * u);
       return;
@@ -222,17 +249,23 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
 void merge_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden, sent = c.model.row_width();
   if (pass == Pass::weight_gradient) return;
-  const bool four = c.model.norms_per_layer == 4;
-  const int top_k = c.model.moe->top_k;
+  const bool four = c.model.norms_results();
+  const int top_k = c.model.moe->rows_a_token();
   if (pass == Pass::forward) {
     if (c.options.sends_rows) gather_results(list, "un-permute results", rows, top_k, sent);
     latent_up(list, c);
+    if (c.bare) {
+      if (c.model.moe->shared_experts > 0) list.add_rows("add shared", rows * hidden);
+      return;
+    }
+    if (c.model.norms_branches()) list.norm("norm after experts", rows, hidden);
     if (four) list.norm("norm after", rows, hidden);
     leave_half(list, c, c.model.moe->shared_experts > 0 ? 3 : 2);
     return;
   }
   leave_half_backward(list, c);
   if (four) list.norm_backward("norm after backward", rows, hidden);
+  if (c.model.norms_branches()) list.norm_backward("norm after experts backward", rows, hidden);
   latent_up(list, c);
   if (list.casts_in_blocks()) list.cast("cast gradient", rows * sent);
   if (c.options.sends_rows)

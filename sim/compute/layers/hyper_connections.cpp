@@ -59,6 +59,9 @@ void enter_half_backward(OperationList& list, const LayerCall& c) {
   attend_to_blocks_backward(list, c);
   if (!has_streams(c)) return list.add_rows("residual", rows * c.model.hidden);
   mix_in_backward(list, c, rows, HalfWeights(c.model));
+  // The streams' gradients come from the mixing after the half, the sum and the product before it: added one by one.
+  for (const char* of : {"add streams of sum", "add streams of product"})
+    list.add_rows(of, rows * c.model.hidden * c.model.residual_streams);
 }
 void stream_weights(OperationList& list, const LayerCall& c) {
   if (has_streams(c)) mix_gradient(list, replicated_rows(c), HalfWeights(c.model));

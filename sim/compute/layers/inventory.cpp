@@ -105,24 +105,30 @@ namespace {
 std::int64_t step_tokens(const spec::Model& model, LayerPart part, const Batch& batch,
                          std::span<const std::int64_t> rows) {
   if (part != LayerPart::experts) return batch.tokens;
-  return std::accumulate(rows.begin(), rows.end(), std::int64_t{0}) / std::max(1, model.moe->top_k);
+  return std::accumulate(rows.begin(), rows.end(), std::int64_t{0}) / std::max(1, model.moe->rows_a_token());
 }
 }  // namespace
 
-void append_operations(std::vector<Operation>& out, const spec::Model& model, int layer, LayerPart part, Pass pass,
-                       const Batch& batch, std::span<const std::int64_t> rows, const LayerOptions& options) {
-  if (batch.tokens <= 0 && part != LayerPart::experts) throw ConfigError("a pass of no tokens");
-  check(options.training || pass == Pass::forward, "a backward pass of a batch that is not for training");
-  const LayerCall call{model, layer, batch, rows, options};
-  OperationList list(out, part, pass, options, step_tokens(model, part, batch, rows));
-  const bool again = options.recompute.layer && pass == Pass::backward_input;
-  if (again && part != LayerPart::embedding && part != LayerPart::head) {
-    LayerOptions once = options;
-    once.recompute = {};
-    const std::size_t first = out.size();
-    append_operations(out, model, layer, part, Pass::forward, batch, rows, once);
-    for (std::size_t i = first; i < out.size(); ++i) out[i].pass = pass, out[i].recomputed = true, out[i].useful = {};
+bool whole_again(const spec::Model& model, int layer, LayerPart part, const Recompute& again) {
+  switch (part) {
+    case LayerPart::embedding:
+    case LayerPart::head:
+      return false;
+    case LayerPart::attention:
+    case LayerPart::mtp:
+      return again.layer;
+    case LayerPart::shared:
+      return again.layer || ((again.experts || again.shared_experts) && spec::has_experts(model, layer));
+    case LayerPart::gate:
+    case LayerPart::experts:
+    case LayerPart::merge:
+      return again.layer || again.experts;
   }
+  throw std::logic_error("a layer has no such part");
+}
+
+namespace {
+void append_part(OperationList& list, const LayerCall& call, LayerPart part, Pass pass) {
   switch (part) {
     case LayerPart::attention:
       if (pass == Pass::forward) return attention_forward(list, call);
@@ -142,6 +148,24 @@ void append_operations(std::vector<Operation>& out, const spec::Model& model, in
     case LayerPart::head:
       return head_operations(list, call, pass);
   }
+}
+}  // namespace
+
+void append_operations(std::vector<Operation>& out, const spec::Model& model, int layer, LayerPart part, Pass pass,
+                       const Batch& batch, std::span<const std::int64_t> rows, const LayerOptions& options) {
+  if (batch.tokens <= 0 && part != LayerPart::experts) throw ConfigError("a pass of no tokens");
+  check(options.training || pass == Pass::forward, "a backward pass of a batch that is not for training");
+  const std::int64_t tokens = step_tokens(model, part, batch, rows);
+  if (pass == Pass::backward_input && whole_again(model, layer, part, options.recompute)) {
+    LayerOptions once = options;
+    once.recompute = {};
+    const std::size_t first = out.size();
+    OperationList forward(out, part, Pass::forward, once, tokens);
+    append_part(forward, {model, layer, batch, rows, once, !options.recompute.layer}, part, Pass::forward);
+    for (std::size_t i = first; i < out.size(); ++i) out[i].pass = pass, out[i].recomputed = true, out[i].useful = {};
+  }
+  OperationList list(out, part, pass, options, tokens);
+  append_part(list, {model, layer, batch, rows, options}, part, pass);
 }
 
 Time total_time(std::span<const Operation> operations, KernelCosts& costs, GpuShare share) {

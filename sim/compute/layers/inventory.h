@@ -11,6 +11,7 @@
 
 #include "compute/kernels/kernel.h"
 #include "compute/kernels/kernel_model.h"
+#include "spec/count.h"
 #include "spec/layer_shape.h"
 
 namespace moesim::compute {
@@ -84,8 +85,9 @@ struct Precisions {
   std::optional<spec::Dtype> experts{};      // products of routed experts, if not as `linear`
   // Weights as stored, where narrower than computed (MXFP4, INT4): widened as they are read.
   std::optional<spec::Dtype> linear_weights{}, projection_weights{}, expert_weights{};
-  std::optional<spec::Dtype> dispatch{};  // rows on their way to experts, if not as the experts compute
-  Recipe recipe = Recipe::blocks;         // of training
+  std::optional<spec::Dtype> dispatch{};              // rows on their way to experts, if not as the experts compute
+  Recipe recipe = Recipe::blocks;                     // of training
+  spec::EntryKeys entry_keys = spec::EntryKeys::fp4;  // of DeepSeek-V4's indexer, as cached
   spec::Dtype of_projections() const { return projections.value_or(linear); }
   spec::Dtype of_experts() const { return experts.value_or(linear); }
   spec::Dtype stored_experts() const { return expert_weights.value_or(of_experts()); }
@@ -102,11 +104,18 @@ struct Recompute {
   bool up_projections = false;  // MLA q_b and kv_b and what follows up to the attention core
   bool swiglu = false;          // the activation between the two FFN products
   bool layer = false;           // everything: only each layer's input is kept
+  bool core = false;            // what looks back over the sequence: attention's core, where no state is kept
+  bool shared_experts = false;  // shared experts, whole
+  bool experts = false;         // the second half of layers with experts, between its norm and its residual: gate,
+                                // exchanges, routed and shared experts
   static void fields(auto& f, auto& p) {
     f("norms", p.norms, "RMSNorm outputs");
     f("up_projections", p.up_projections, "MLA up-projections (q_b, kv_b)");
     f("swiglu", p.swiglu, "the FFN activation");
     f("layer", p.layer, "the whole layer");
+    f("core", p.core, "attention's core");
+    f("shared_experts", p.shared_experts, "shared experts");
+    f("experts", p.experts, "gate, exchanges and experts");
   }
 };
 
@@ -136,9 +145,11 @@ struct LayerOptions {
   GroupLayout layout = GroupLayout::contiguous;
   bool local_rows = false;  // no exchange brings experts their rows: they are sorted and gathered here
   bool sends_rows =
-      false;              // the exchange takes rows as they are sorted: by their source, and again by the experts' GPU
-  bool training = false;  // keeps what backward needs: extra stores and casts in the forward pass
-  Adapters adapters{};    // of training
+      false;  // the exchange takes rows as they are sorted: by their source, and again by the experts' GPU
+  bool expert_by_expert = false;  // what is done to routed rows is launched for each expert
+  bool pads_rows = false;         // routed rows are copied for each expert's to fill whole blocks of scales
+  bool training = false;          // keeps what backward needs: extra stores and casts in the forward pass
+  Adapters adapters{};            // of training
 };
 
 struct Operation {
@@ -152,6 +163,7 @@ struct Operation {
   Bytes bytes{};         // least HBM traffic
   Bytes weights{};       // of it, parameters read
   bool adapter = false;  // of the low-rank adapter beside the product before it
+  bool within = false;   // launched from within the operator before it
 };
 
 /// Appends the operations of one part and pass of one layer, in the order they run, for one GPU.
@@ -164,6 +176,9 @@ struct Operation {
 /// lacks the part, ConfigError if heads or widths do not divide.
 void append_operations(std::vector<Operation>& out, const spec::Model& model, int layer, LayerPart part, Pass pass,
                        const Batch& batch, std::span<const std::int64_t> rows, const LayerOptions& options);
+/// Whether a whole part of a layer is computed again before its gradients are; of a gate or a merge, what lies between
+/// norm and residual is enough.
+bool whole_again(const spec::Model& model, int layer, LayerPart part, const Recompute& again);
 /// The parts a layer has, in forward order.
 std::vector<LayerPart> parts_of(const spec::Model& model, int layer);
 

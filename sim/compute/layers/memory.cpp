@@ -151,7 +151,7 @@ Bytes kv_bytes_per_token(const spec::Model& model, const HeldLayers& held, const
   double entries = 0;
   for (const int layer : held.layers) {
     const spec::LayerAttention attention = spec::layer_shape(model, layer).attention;
-    sum += spec::index_bytes_per_layer(model, layer);
+    sum += spec::index_bytes_per_layer(model, layer, options.precision.entry_keys);
     const Bytes one = cached_token_bytes(inventory_of(attention.kind).cached_heads(model.attention, options.tensor),
                                          options.precision.kv_cache);
     if (attention.window == 0) sum += one;

@@ -153,6 +153,22 @@ void OperationList::cast(std::string_view name, std::int64_t elements) {
                      Bytes{2 * elements} + 2 * operand_bytes(elements, linear_dtype(), scales())});
 }
 
+// Transformer Engine's tex.split_quantize, of which it has kernels for all experts together where scales are delayed
+// (fused_multi_cast_transpose) or NVFP4's.  A current scale takes four launches each: the largest number is set to zero
+// and found, the scale made of it, the rows cast (Float8CurrentScalingQuantizer::quantize_impl, release 2.9).
+void OperationList::cast_rows(std::string_view name, std::span<const std::int64_t> rows, std::int64_t width) {
+  const Recipe recipe = options_.precision.recipe;
+  if (!fp8() || !options_.expert_by_expert || (recipe != Recipe::current && recipe != Recipe::mxfp8))
+    return cast(name, group_rows(rows).rows * width);
+  std::size_t first = out_.size();
+  for (const std::int64_t here : rows) {
+    if (here == 0) continue;
+    if (recipe == Recipe::current) small("zero, scale", 2);
+    cast(name, here * width);
+  }
+  for (++first; first < out_.size(); ++first) out_[first].within = true;
+}
+
 Scales OperationList::scales() const {
   switch (options_.precision.recipe) {
     case Recipe::blocks:

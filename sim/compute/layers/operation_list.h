@@ -62,6 +62,8 @@ class OperationList {
   /// BF16 to the linear layers' precision; nothing if they are BF16.  Scaled by more than blocks: as it is read along
   /// either dimension, in one kernel.
   void cast(std::string_view name, std::int64_t elements);
+  /// The same of the rows of each expert here, `width` numbers each; one by one where nothing casts them together.
+  void cast_rows(std::string_view name, std::span<const std::int64_t> rows, std::int64_t width);
   /// In blocks: the same, stored transposed for the weight gradient.
   void cast_transpose(std::string_view name, std::int64_t elements);
   /// The FP32 scales of that many cast numbers into the layout products read them in.
@@ -88,6 +90,7 @@ struct LayerCall {
   const Batch& batch;
   std::span<const std::int64_t> rows;
   const LayerOptions& options;
+  bool bare = false;  // of a gate or a merge: what lies between norm and residual alone
 };
 
 void attention_forward(OperationList& list, const LayerCall& call);
@@ -101,6 +104,9 @@ void gate_shared(OperationList& list, std::int64_t tokens, std::int64_t hidden);
 void gate_shared_backward(OperationList& list, std::int64_t tokens, std::int64_t hidden);
 /// Between an FFN's products; inputs: matrices before it, gate and up or up alone.
 void activate(OperationList& list, std::string_view name, int inputs, std::int64_t rows, std::int64_t width);
+/// The same of the rows of each expert here.
+void activate_rows(OperationList& list, std::string_view name, int inputs, std::span<const std::int64_t> rows,
+                   std::int64_t width);
 void activate_backward(OperationList& list, int inputs, std::int64_t rows, std::int64_t width);
 /// Where routed experts work at a width of their own: to it before the exchange, back after it, by way of a norm where
 /// the model has one, and their gradients.

@@ -21,13 +21,26 @@ void StateInventory::gated_norm(OperationList& list, const StateCore& core, std:
              spec::Dtype::bf16, core.norm_weights, tokens);
 }
 
-void StateInventory::core_gradients(OperationList& list, const StateCore& core, StateScan scan, std::int64_t tokens) {
+void StateInventory::gated_norm_gradients(OperationList& list, const StateCore& core, std::int64_t tokens) {
   list.moved("gated norm backward", MemoryKind::norm_backward, 3 * tokens * core.width, spec::Dtype::bf16,
              2 * tokens * core.width, spec::Dtype::bf16, 2 * core.norm_weights, tokens);
+}
+
+void StateInventory::scan_gradients(OperationList& list, const StateCore& core, StateScan scan) {
   scan.backward = true;
   list.add_scan("scan backward", scan, 2 * core.scan_weights);
+}
+
+void StateInventory::convolution_gradients(OperationList& list, const StateCore& core, std::int64_t tokens) {
   // Inputs and gradients in, gradients out; the taps' own are sums of the same products.
   list.moved("convolution backward", MemoryKind::norm_backward, 2 * tokens * core.channels, spec::Dtype::bf16,
              tokens * core.channels, spec::Dtype::bf16, 2 * core.taps, tokens);
+}
+
+void StateInventory::core_gradients(OperationList& list, const StateCore& core, const StateScan& scan,
+                                    std::int64_t tokens) {
+  gated_norm_gradients(list, core, tokens);
+  scan_gradients(list, core, scan);
+  convolution_gradients(list, core, tokens);
 }
 }  // namespace moesim::compute

@@ -29,6 +29,10 @@ class StateInventory : public AttentionInventory {
  protected:
   static void gated_norm(OperationList& list, const StateCore& core, std::int64_t tokens);
   /// Of `scan` over whole prompts; from the gradient of the gated norm's output to those of the convolution's input.
-  static void core_gradients(OperationList& list, const StateCore& core, StateScan scan, std::int64_t tokens);
+  static void core_gradients(OperationList& list, const StateCore& core, const StateScan& scan, std::int64_t tokens);
+  /// Its steps.
+  static void gated_norm_gradients(OperationList& list, const StateCore& core, std::int64_t tokens);
+  static void scan_gradients(OperationList& list, const StateCore& core, StateScan scan);
+  static void convolution_gradients(OperationList& list, const StateCore& core, std::int64_t tokens);
 };
 }  // namespace moesim::compute

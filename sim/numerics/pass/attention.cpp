@@ -18,6 +18,8 @@ const AttentionMath& math_of(spec::AttentionKind kind) {
       return mamba_math();
     case spec::AttentionKind::kimi_delta:
     case spec::AttentionKind::block_sparse:
+    case spec::AttentionKind::windowed:
+    case spec::AttentionKind::factored:
     case spec::AttentionKind::compressed:  // numerics/compressed/
     case spec::AttentionKind::none:
       break;

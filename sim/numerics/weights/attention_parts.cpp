@@ -20,6 +20,8 @@ void add_attention_parts(const spec::LayerAttention& attention, const spec::Mode
       return add_mamba_parts(model, out);
     case spec::AttentionKind::kimi_delta:
     case spec::AttentionKind::block_sparse:
+    case spec::AttentionKind::windowed:
+    case spec::AttentionKind::factored:
       throw ConfigError(
           fmt::format("{}: layers of {} have costs and no forward pass", model.name, name_of(attention.kind)));
     case spec::AttentionKind::compressed:

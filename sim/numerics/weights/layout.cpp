@@ -35,6 +35,10 @@ std::vector<PartShape> layer_parts(const spec::Model& model, int layer) {
         model.layers + model.mtp_layers);
   if (model.moe && model.moe->latent_width > 0)
     throw ConfigError("moe.latent_width", "experts of another width than the model's have no forward pass");
+  if (model.moe && (model.moe->idle_experts > 0 || model.moe->dense_beside))
+    throw ConfigError("moe", "experts beside a dense network, or outputs that compute nothing, have no forward pass");
+  if (model.attention.head_gate || model.attention.keys_are_values)
+    throw ConfigError("attention", "gates by head, and keys that are the values, have no forward pass");
   const int hidden = model.hidden;
   const spec::LayerShape shape = spec::layer_shape(model, layer);
   std::vector<PartShape> out;

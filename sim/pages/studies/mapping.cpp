@@ -1,10 +1,10 @@
 // The cheapest or fastest way to train a model that a plan asked for, and what fell.
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "core/words.h"
 #include "pages/studies/common.h"
+#include "pages/studies/mapping_others.h"
 #include "pages/studies/studies.h"
 #include "pages/studies/training_stages.h"
 #include "results/summary.h"
@@ -35,11 +35,18 @@ enum Column {
   kSchedule,
   kRecompute,
   kRunDays,
-  kRunCost
+  kRunCost,
+  kRunWithin
 };
 constexpr std::size_t kMostNamed = 16, kMostDots = 2500, kMostRows = 2500;
 
 std::string usd(double v) { return std::isfinite(v) ? brief(v) + " USD" : ""; }
+
+/// Of the draws of a run's failures, as many as targets are held against.
+std::string share_of_draws(const Facts& f) {
+  const double share = std::strtod(f.setting("size.targets.share").c_str(), nullptr);
+  return share > 0 ? share_text(share) + " of them" : "the share asked for";
+}
 
 bool simulated(const Rows& all, std::size_t i) { return std::isfinite(all.number(i, kStep)); }
 bool meets(const Rows& all, std::size_t i) { return all.text(i, kFate) == "chosen" || all.text(i, kFate) == "meets"; }
@@ -153,72 +160,10 @@ void add_limits(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
-void add_scaling(Page& page, const LongUnit& unit, const Facts& f, const Queries& q) {
-  const Rows rows = q.rows("scaling");
-  std::map<std::string, std::map<double, double>> kinds;
-  std::map<double, bool> numbers;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!std::isfinite(rows.number(i, 1)) || !std::isfinite(rows.number(i, 2))) continue;
-    kinds[rows.text(i, 0)][rows.number(i, 1)] = rows.number(i, 2);
-    numbers[rows.number(i, 1)] = true;
-  }
-  if (numbers.size() < 2) return;
-  Lines l;
-  l.aria = "Time by number of GPUs";
-  l.x_name = "GPUs", l.y_name = unit.name + ", the fastest mapping";
-  for (const auto& [n, there] : numbers) l.x.push_back(n);
-  for (const auto& [kind, days] : kinds) {
-    if (l.series.size() == 5) break;
-    Lines::Series& s = l.series.emplace_back();
-    s.name = kind;
-    for (const double n : l.x) s.y.push_back(days.contains(n) ? unit.a_day * days.at(n) : NAN);
-  }
-  if (const double limit = std::strtod(f.setting("size.targets.days").c_str(), nullptr); limit > 0)
-    l.at_y.push_back({unit.a_day * limit, "target " + unit.text(limit)});
-  Section s;
-  s.id = "scaling";
-  s.question = "How many GPUs does it take?";
-  const auto& [kind, days] = *kinds.begin();
-  const auto first = days.begin(), last = std::prev(days.end());
-  const std::string few = unit.text(first->second), many = unit.text(last->second);
-  s.answer = apart(
-      few, many, html("{} GPUs of {} take {}, {} take {}", first->first, kind, few, last->first, strong(many)),
-      first == last ? html("{} GPUs of {} take {}", first->first, kind, strong(few))
-                    : html("{} GPUs of {} take {}, and {} take as long", first->first, kind, strong(few), last->first));
-  s.panels.push_back({"", "", lines(l)});
-  s.note = "The fastest mapping of each number of GPUs that was simulated, without interruptions.";
-  s.sql = {q.sql("scaling")};
-  page.sections.push_back(std::move(s));
-}
-
-void add_fates(Page& page, const Queries& q) {
-  const Rows fates = q.rows("fates"), reasons = q.rows("reasons");
-  Section s;
-  s.id = "fates";
-  s.question = "Why did the others fall?";
-  s.columns = 2;
-  Bars a = fallen(fates, "Mappings by what became of them", "mappings"), b;
-  b.aria = "Mappings by why they fell", b.label_name = "why", b.value_name = "mappings";
-  DataTable t{"One example of each", {"why", "mappings", "for example"}, {}};
-  for (std::size_t i = 0; i < reasons.size() && i < kMostNamed; ++i) {
-    b.bars.push_back({reasons.text(i, 0), 0, reasons.number(i, 1), reasons.text(i, 1), "", Tone::rest});
-    t.rows.push_back({cell(reasons.text(i, 0)), cell(reasons.number(i, 1)), cell(reasons.text(i, 2))});
-  }
-  if (!a.bars.empty()) s.panels.push_back({"mappings that fell", "", bars(a)});
-  if (!b.bars.empty()) s.panels.push_back({"reasons", "", bars(b)});
-  if (s.panels.empty()) return;
-  s.answer = reasons.empty()
-                 ? html("None fell")
-                 : html("Most fell for this: {}, {} mappings", strong(reasons.text(0, 0)), reasons.text(0, 1));
-  if (!t.rows.empty()) s.below = table_html(t);
-  s.sql = {q.sql("fates"), q.sql("reasons")};
-  page.sections.push_back(std::move(s));
-}
-
-void add_ledger(Page& page, const LongUnit& unit, const Rows& all, const Queries& q) {
+void add_ledger(Page& page, const LongUnit& unit, const Facts& f, const Rows& all, const Queries& q) {
   DataTable t{"",
               {"mapping", "node", "GPUs", "step", unit.name, "USD", "MFU", "bubble", "exposed", "fullest GPU",
-               "at least", "whole run", "its USD", "fate", "reason"},
+               "at least", "whole run", "in most draws", "its USD", "fate", "reason"},
               {}};
   for (std::size_t i = 0; i < all.size() && i < kMostRows; ++i)
     t.rows.push_back({cell(all.text(i, kWords)), cell(all.text(i, kNode)), cell(all.number(i, kGpus)),
@@ -226,7 +171,8 @@ void add_ledger(Page& page, const LongUnit& unit, const Rows& all, const Queries
                       cell(all.number(i, kCost)), cell(all.number(i, kMfu)), cell(all.number(i, kBubble), "s"),
                       cell(all.number(i, kExposed), "s"), cell(all.number(i, kPeak), "B"),
                       cell(all.number(i, kLeast), "s"), cell(unit.a_day * all.number(i, kRunDays)),
-                      cell(all.number(i, kRunCost)), cell(all.text(i, kFate)), cell(all.text(i, kReason))});
+                      cell(unit.a_day * all.number(i, kRunWithin)), cell(all.number(i, kRunCost)),
+                      cell(all.text(i, kFate)), cell(all.text(i, kReason))});
   Section s;
   s.id = "ledger";
   s.question = "What else was tried?";
@@ -237,9 +183,10 @@ void add_ledger(Page& page, const LongUnit& unit, const Rows& all, const Queries
       table_html(t, "ledger-rows"));
   s.note = fmt::format(
       "At least: the kernels of the busiest rank alone; no step of the mapping is shorter. Whole run: {}, with "
-      "failures, "
-      "checkpoints and repairs, of those whose run was simulated.",
-      unit.name);
+      "failures, checkpoints and repairs, of those whose run was simulated: the mean over the draws of its failures, "
+      "and "
+      "what {} takes at most.",
+      unit.name, share_of_draws(f));
   if (all.size() > kMostRows) s.note += fmt::format(" The first {} of them; the table mapping has all.", kMostRows);
   s.sql = {q.sql("mappings")};
   page.sections.push_back(std::move(s));
@@ -253,11 +200,19 @@ void add_keys(Page& page, const LongUnit& unit, const Facts& f, const Rows& chos
   };
   const double days = std::strtod(f.setting("size.targets.days").c_str(), nullptr),
                cost = std::strtod(f.setting("size.targets.cost").c_str(), nullptr);
+  // Of the whole run: means over its draws, and what is held against the targets.
   const bool run = std::isfinite(chosen.number(0, 10));
+  const auto beside = [&](bool asked, const std::string& within, const std::string& target) {
+    std::string out = run ? fmt::format("{} in {}", within, share_of_draws(f)) : "";
+    if (asked) out += (out.empty() ? "of " : ", of ") + target;
+    return out;
+  };
   key(run ? "Time, with failures" : "Time, without interruptions", 4, "coalesce(run_days, days)",
-      unit.text(chosen.number(0, 4)), days > 0 ? "of " + unit.text(days) : "");
+      unit.text(chosen.number(0, 4)), beside(days > 0, unit.text(chosen.number(0, 12)), unit.text(days)));
   key("Cost", 5, "coalesce(run_cost, cost)", results::pretty(chosen.number(0, 5), "USD"),
-      cost > 0 ? "of " + usd(cost) : "");
+      beside(cost > 0, usd(chosen.number(0, 13)), usd(cost)));
+  if (run)
+    key("Draws within the targets", 14, "run_share_met", share_text(chosen.number(0, 14)), "of the run's failures");
   key("A step", 6, "step_time", results::pretty(chosen.number(0, 6), "s"),
       fmt::format("MFU {}", share_text(chosen.number(0, 7))));
   const std::optional<double> holds = gpu_memory(f);
@@ -290,11 +245,11 @@ Page mapping_page(const Facts& f, const results::Database& db) {
     page.keys.push_back({"Mappings", results::pretty(double(all.size()), ""), "tried", "", "", double(all.size()),
                          "SELECT count(*) FROM mapping"});
   add_front(page, unit, f, all, q);
-  add_scaling(page, unit, f, q);
+  add_mapping_scaling(page, unit, f, q);
   add_limits(page, f, all, q);
   if (f.has("step_time")) add_training(page, f, training);
-  add_fates(page, q);
-  add_ledger(page, unit, all, q);
+  add_mapping_fates(page, q);
+  add_ledger(page, unit, f, all, q);
   return page;
 }
 }  // namespace moesim::pages

@@ -125,7 +125,8 @@ void add_variations(Page& page, const Queries& q) {
   DataTable answer{"Checks of the answer", {"what", "targets", "tightest"}, {}},
       ranked{"The cheapest over several seeds", {"deployment", "seeds that meet the targets", "over them"}, {}},
       others{"", {"what", "targets", "GPUs", "USD an hour", "tightest"}, {}},
-      priceless{"If the plan were another, without a price", others.columns, {}};
+      priceless{"If the plan were another, without a price", others.columns, {}},
+      prices{"If its GPUs had another price", {"node", "GPUs", "the answer"}, {}};
   std::size_t checks = 0, held = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool met = rows.number(i, 2) > 0;
@@ -137,6 +138,10 @@ void add_variations(Page& page, const Queries& q) {
     }
     if (rows.text(i, 0) == "rank") {
       ranked.rows.push_back({cell(rows.text(i, 1)), cell(met ? "all" : "not all"), cell(tightest)});
+      continue;
+    }
+    if (rows.text(i, 0) == "price") {
+      prices.rows.push_back({cell(rows.text(i, 1)), cell(rows.number(i, 3)), cell(tightest)});
       continue;
     }
     const bool drawn = rows.text(i, 0) == "variation" && std::isfinite(rows.number(i, 4));
@@ -160,6 +165,7 @@ void add_variations(Page& page, const Queries& q) {
     s.panels.back().figure.table = others;  // the same rows, with GPUs and targets
   }
   if (!priceless.rows.empty()) s.below += table_html(priceless);
+  if (!prices.rows.empty()) s.below += table_html(prices);
   s.sql = {q.sql("variations")};
   page.sections.push_back(std::move(s));
 }

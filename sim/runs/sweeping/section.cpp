@@ -150,6 +150,7 @@ Sweep read_sweep(const std::string& name) {
   check_keys(config, out.section);
   check_shown(config, out.section);
   out.scenario = catalogue_file("scenarios", out.section.scenario, "scenario", {out.file});
+  refuse_other_verb(Config::load(out.scenario), "run");
   return out;
 }
 }  // namespace moesim::runs

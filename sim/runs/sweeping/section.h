@@ -30,7 +30,9 @@ struct SweepAxis {
     f("values", p.values, "what it takes in turn: numbers, words, or maps on one line");
     f("from", p.from, "instead of values: the lower end of a range of numbers, or of times, sizes, ... with a unit");
     f("to", p.to, "its upper end, in the same unit");
-    f("steps", p.steps, "values from end to end; designs that draw their points take any in between");
+    f("steps", p.steps,
+      "values from end to end, evenly apart; designs that draw their points take one of these, or left out any in "
+      "between");
     f("scale", p.scale, "of a range, between its ends");
     f("whole", p.whole, "a range's values are rounded to whole numbers");
   }

@@ -38,7 +38,7 @@ bool ends(const BlockTemplate& table) {
   for (bool moved = true; moved;) {
     moved = false;
     for (int s : {0, 1})
-      while (at[s] < streams[s]->size() && piece_ready((*streams[s])[at[s]].piece, 0, done, false)) {
+      while (at[s] < streams[s]->size() && step_ready((*streams[s])[at[s]], 0, done, false)) {
         ++done[std::size_t((*streams[s])[at[s]++].piece)];
         moved = true;
       }
@@ -46,10 +46,35 @@ bool ends(const BlockTemplate& table) {
   return at[0] == table.compute.size() && at[1] == table.communication.size();
 }
 
-bool has_pairs(const Schedule& schedule) {
-  return std::ranges::any_of(schedule.programs, [](const std::vector<Instruction>& program) {
-    return std::ranges::any_of(program, [](const Instruction& i) { return i.op == Op::overlapped; });
-  });
+BlockTemplate forward_pass(bool shared_beside) {
+  const std::optional<Piece> dispatched = shared_beside ? std::nullopt : std::optional(Piece::shared);
+  return {
+      {{Piece::attention, kAlone}, {Piece::shared, shared_beside}, {Piece::experts, kAlone}, {Piece::merge, kAlone}},
+      {{Piece::dispatch, kAlone, dispatched}, {Piece::combine, kAlone}}};
+}
+
+/// In turn, a layer's part has the gradients of its weights before it hands on those of its inputs, as autograd's nodes
+/// do (Megatron-LM without delay_wgrad_compute), and a shared expert, which came before the dispatch, comes after it
+/// (without moe_shared_expert_overlap).
+BlockTemplate backward_pass(Beside beside, bool weights) {
+  BlockTemplate out;
+  const auto shared = [&](std::optional<Piece> after, bool gradients) {
+    out.compute.push_back({Piece::shared_back, beside.shared_expert, after});
+    if (gradients) out.compute.push_back({Piece::shared_weight, beside.shared_expert, after});
+  };
+  const bool late = weights && beside.weight_gradients;
+  if (beside.shared_expert) shared({}, weights && !late);
+  out.compute.push_back({Piece::experts_back, kAlone});
+  if (weights) out.compute.push_back({Piece::experts_weight, late});
+  if (!beside.shared_expert) shared(Piece::dispatch_back, weights);
+  if (late && beside.shared_expert) out.compute.push_back({Piece::shared_weight, kBeside});
+  out.compute.push_back({Piece::attention_back, kAlone});
+  if (weights) out.compute.push_back({Piece::attention_weight, kAlone});
+  const bool in_turn = weights && !late;
+  BlockStep from_next{Piece::combine_back, kAlone}, handed_on{Piece::dispatch_back, kAlone};
+  if (in_turn) from_next.after_previous = Piece::attention_weight, handed_on.after = Piece::experts_weight;
+  out.communication = {from_next, handed_on};
+  return out;
 }
 
 struct Table {
@@ -78,34 +103,31 @@ std::vector<KeyHelp> overlap_keys() { return keys_of<Table>(); }
 
 const BlockTemplate& TemplateSet::of(Op op) const { return member_for(*this, op); }
 
-TemplateSet block_templates(const std::string& overlapped) {
+bool runs(const Schedule& schedule, Op op) {
+  return std::ranges::any_of(schedule.programs, [op](const std::vector<Instruction>& program) {
+    return std::ranges::find(program, op, &Instruction::op) != program.end();
+  });
+}
+
+TemplateSet block_templates(const std::string& overlapped, Beside beside) {
   TemplateSet out;
-  out.forward = {
-      {{Piece::attention, kAlone}, {Piece::shared, kBeside}, {Piece::experts, kAlone}, {Piece::merge, kAlone}},
-      {{Piece::dispatch, kAlone}, {Piece::combine, kAlone}}};
-  out.backward = {{{Piece::shared_back, kBeside},
-                   {Piece::experts_back, kAlone},
-                   {Piece::experts_weight, kBeside},
-                   {Piece::shared_weight, kBeside},
-                   {Piece::attention_back, kAlone},
-                   {Piece::attention_weight, kAlone}},
-                  {{Piece::combine_back, kAlone}, {Piece::dispatch_back, kAlone}}};
-  out.backward_input = {{{Piece::shared_back, kBeside}, {Piece::experts_back, kAlone}, {Piece::attention_back, kAlone}},
-                        {{Piece::combine_back, kAlone}, {Piece::dispatch_back, kAlone}}};
+  out.forward = forward_pass(beside.shared_expert);
+  out.backward = backward_pass(beside, true);
+  out.backward_input = backward_pass(beside, false);
   out.weight = {{{Piece::experts_weight, kAlone}, {Piece::shared_weight, kAlone}, {Piece::attention_weight, kAlone}},
                 {}};
   out.overlapped = overlapped == "none" ? one_after_the_other(out.forward, out.backward) : dualpipe_pair();
   return out;
 }
 
-TemplateSet read_block_templates(const Config& parent, std::string_view key, const Schedule& schedule) {
+TemplateSet read_block_templates(const Config& parent, std::string_view key, const Schedule& schedule, Beside beside) {
   if (!parent.has(key)) {
     parent.resolve(key, "auto");
-    return block_templates();
+    return block_templates("dualpipe", beside);
   }
   const Config config = parent.at(key);
   const auto needs_pairs = [&] {
-    if (!has_pairs(schedule))
+    if (!runs(schedule, Op::overlapped))
       config.fail(
           fmt::format("{} runs no forward and backward together, so there is nothing to overlap; auto or none "
                       "would do, or a schedule that does (dualpipe, dualpipev)",
@@ -118,10 +140,10 @@ TemplateSet read_block_templates(const Config& parent, std::string_view key, con
           fmt::format("expected auto, dualpipe, none, or a table of compute and communication, got \"{}\"", word));
     if (word == "dualpipe") needs_pairs();
     parent.resolve(key, word);
-    return block_templates(word);
+    return block_templates(word, beside);
   }
   const Table table = read<Table>(config);
-  TemplateSet out = block_templates();
+  TemplateSet out = block_templates("dualpipe", beside);
   out.overlapped.compute = steps(config.at("compute"), table.compute, false);
   out.overlapped.communication = steps(config.at("communication"), table.communication, true);
   if (!ends(out.overlapped)) config.fail("the two streams wait for each other: this order never ends");
@@ -129,10 +151,12 @@ TemplateSet read_block_templates(const Config& parent, std::string_view key, con
   return out;
 }
 
-bool piece_ready(Piece piece, int slot, const std::array<std::uint16_t, kPieces>& done, bool weights_only) {
+bool step_ready(const BlockStep& step, int slot, const std::array<std::uint16_t, kPieces>& done, bool weights_only) {
   if (weights_only) return true;
+  if (step.after && !at_least(done, *step.after, slot + 1)) return false;
+  if (step.after_previous && !at_least(done, *step.after_previous, slot)) return false;
   const int before = slot, this_one = slot + 1;
-  switch (piece) {
+  switch (step.piece) {
     case Piece::attention:
       return at_least(done, Piece::merge, before);
     case Piece::dispatch:

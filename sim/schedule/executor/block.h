@@ -2,6 +2,7 @@
 // another overlap is another table.
 #pragma once
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,8 @@ constexpr bool is_exchange(Piece p) {
 struct BlockStep {
   Piece piece{};
   bool beside = false;  // runs while the other stream works: compute on its part of the SMs, an exchange slowed by it
+  std::optional<Piece> after{};           // of the same block, besides what the piece needs
+  std::optional<Piece> after_previous{};  // of the block before
 };
 /// Each stream takes its rows in order, each as soon as what it needs is done, block after block.
 struct BlockTemplate {
@@ -66,18 +69,32 @@ struct TemplateSet {
   const BlockTemplate& of(Op op) const;  // not of the optimiser
 };
 
-/// Single passes overlap only what is independent anyway: the shared expert beside an exchange, weight gradients
-/// beside the exchange of input gradients.
+/// Where a shared expert, or gradients of weights, are computed: beside an exchange that needs nothing of them, or in
+/// turn, so that it has nothing beside it.
+enum class Turn { automatic, beside, in_turn };
+constexpr auto enum_names(Turn) {
+  return std::to_array<std::pair<std::string_view, Turn>>(
+      {{"auto", Turn::automatic}, {"beside", Turn::beside}, {"in_turn", Turn::in_turn}});
+}
+struct Beside {
+  bool shared_expert = true;     // beside the exchanges of its layer; else before the dispatch, backward after it
+  bool weight_gradients = true;  // of experts and shared expert, beside the exchange of their inputs' gradients
+};
+
+/// Single passes overlap only what is independent anyway, and of that what `beside` says.
 /// overlapped "dualpipe": each exchange of one micro-batch lies beside compute of the other, as DeepSeek published in
 /// its training profile (2025); "none": the forward, then the backward.
-TemplateSet block_templates(const std::string& overlapped = "dualpipe");
+TemplateSet block_templates(const std::string& overlapped = "dualpipe", Beside beside = {});
 /// A scenario's `overlap:`: one of those words, or {compute: [...], communication: [...]} for the overlapped pair;
 /// auto, and where nothing is said, what the schedule can use. Throws ConfigError for a table that lacks a piece,
 /// repeats one, or never ends, and for a pair that the schedule never runs.
-TemplateSet read_block_templates(const Config& parent, std::string_view key, const Schedule& schedule);
+TemplateSet read_block_templates(const Config& parent, std::string_view key, const Schedule& schedule,
+                                 Beside beside = {});
+/// Whether some rank of the schedule runs such an operation.
+bool runs(const Schedule& schedule, Op op);
 /// Keys of such a table.
 std::vector<KeyHelp> overlap_keys();
 
-/// True if `piece` of the `slot`-th block (counted from 0) may start: done[p] blocks have finished piece p.
-bool piece_ready(Piece piece, int slot, const std::array<std::uint16_t, kPieces>& done, bool weights_only);
+/// True if the step of the `slot`-th block (counted from 0) may start: done[p] blocks have finished piece p.
+bool step_ready(const BlockStep& step, int slot, const std::array<std::uint16_t, kPieces>& done, bool weights_only);
 }  // namespace moesim::schedule

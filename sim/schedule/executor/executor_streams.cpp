@@ -58,7 +58,7 @@ void Executor::run_communication(int gpu) {
       ++g.communication.item;
       continue;
     }
-    if (!piece_ready(step.piece, slot, g.done, false)) return;
+    if (!step_ready(step, slot, g.done, false)) return;
     const PieceRef piece = ref(g, step, slot);
     if (!costs_.traits(piece.stage, piece.block).exchanges) {
       ++g.done[std::size_t(step.piece)];
@@ -117,7 +117,7 @@ void Executor::run_compute(int gpu) {
       ++g.compute.item;
       continue;
     }
-    if (!piece_ready(step.piece, g.compute.slot, g.done, g.weights_only)) return;
+    if (!step_ready(step, g.compute.slot, g.done, g.weights_only)) return;
     if (!parameters_here(gpu, step, g.compute.slot)) return;
     const PieceRef piece = ref(g, step, g.compute.slot);
     if (step.piece == Piece::attention || step.piece == Piece::experts) hold(gpu, piece);

@@ -7,23 +7,13 @@
 #include "core/ceil_div.h"
 #include "serving/deployment/build_pool.h"
 #include "serving/deployment/fold.h"
+#include "serving/deployment/layout.h"
 #include "serving/deployment/pool_choices.h"
 #include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
 
 namespace moesim::serving {
 namespace {
-/// An instance of a node or more takes whole nodes.
-int whole_nodes(int gpus, int per_node) {
-  return per_node > 0 && gpus >= per_node ? ceil_div(gpus, per_node) * per_node : std::max(1, gpus);
-}
-
-/// Where a pool begins behind `taken` GPUs: no instance lies across the end of a node that it divides or fills.
-std::int64_t next_place(std::int64_t taken, int gpus, int per_node) {
-  const int step = per_node <= 0 || gpus < 1 ? 1 : gpus >= per_node ? per_node : per_node % gpus == 0 ? gpus : 1;
-  return (taken + step - 1) / step * step;
-}
-
 void check_gpus(const Config& pools, const Deployment& d) {
   std::int64_t all = 0;
   for (const auto& p : d.pools) {
@@ -86,7 +76,19 @@ void find_nodes(const results::StudyRun& run, const Config& config, const Deploy
   pool.topology = std::make_unique<network::Topology>(own);
 }
 
-/// One pool after the other, each from where the one before ends.
+/// Where all instances lie, those that simulated ones stand for too.
+Places spread_over_nodes(const Config& section, const Deployment& d) {
+  std::vector<Taken> taken;
+  for (const auto& p : d.pools) {
+    if (!d.network || p->topology) section.fail_below("layout", "spread is for pools on the cluster's nodes");
+    taken.push_back({whole_nodes(p->section.parallel.gpus(), d.cluster.node.gpus), p->described});
+  }
+  const std::optional<Places> places = spread_places(taken, d.cluster.node.gpus, d.cluster.nodes);
+  if (!places) section.fail_below("layout", fmt::format("spread: {} nodes do not hold them so", d.cluster.nodes));
+  return *places;
+}
+
+/// One pool after the other, each from where the one before ends, or spread over the nodes.
 void build_pools(results::StudyRun& run, const Config& section, const std::vector<Config>& pools, Deployment& d) {
   int gpus = 0;
   for (std::size_t i = 0; i < pools.size(); ++i) {
@@ -106,6 +108,9 @@ void build_pools(results::StudyRun& run, const Config& section, const std::vecto
     gpus = shape.first_gpu + pool.simulated * shape.gpus;
     d.shape.pools.push_back(std::move(shape));
   }
+  if (d.section.layout != LayoutKind::spread) return;
+  const Places places = spread_over_nodes(section, d);
+  for (std::size_t p = 0; p < places.size(); ++p) d.shape.pools[p].places = places[p];
 }
 
 /// What has no effect on these pools is refused where it stands.

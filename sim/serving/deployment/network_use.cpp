@@ -48,7 +48,7 @@ void NetworkUse::count_instance(std::size_t p, int instance, LayeredCost& cost, 
   const LayeredCost::Setup& s = cost.setup();
   const PoolShape& shape = d_.shape.pools[p];
   const int tensor = s.parallel.tensor, data = s.parallel.data, per_node = topology.gpus_per_node();
-  const int first = aligned(shape.first_gpu + instance * shape.gpus, s.parallel.gpus(), per_node);
+  const int first = aligned(shape.first_of(instance), s.parallel.gpus(), per_node);
   const LayeredCost::Sent sent = cost.take_sent();
   std::vector<network::Transfer> transfers;
   for (const auto& [of, times] : sent.all_reduces) {

@@ -48,7 +48,7 @@ std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPo
   Bytes exchanged{};
   if (d.model.moe) {
     const std::int64_t fed = p.experts_tensor ? batch.tokens : (batch.tokens + p.tensor - 1) / p.tensor;
-    const std::int64_t sent = fed * d.model.moe->top_k;
+    const std::int64_t sent = fed * d.model.moe->rows_a_token();
     rows = std::int64_t(double(sent) * pool.fullest);
     const int gpus = cost.experts->gpus;
     exchanged = network::exchange_buffers(cost.experts->dispatch, cost.experts->combine,

@@ -54,6 +54,14 @@ void check_overlap(const Config& config, const PoolSection& s, const spec::Model
     refuse("five_stage is an order of decoding; a pool of prompts takes two_batch");
   if (s.overlap == OverlapKind::shared_expert && model.moe->shared_experts == 0)
     refuse(fmt::format("shared_expert has no effect: {} has none", model.name));
+  if (s.overlap != OverlapKind::shortcut) return;
+  if (!model.moe->shortcut)
+    refuse(
+        fmt::format("shortcut is an order of layers whose experts join a layer later; those of {} do not", model.name));
+  for (int stage = 1; stage < s.parallel.pipeline; ++stage)
+    if (const int first = model.layers * stage / s.parallel.pipeline; first % 2 != 0)
+      refuse(fmt::format("shortcut takes two layers at a time, and stage {} of {} begins at layer {}", stage,
+                         s.parallel.pipeline, first));
 }
 
 void at_least_one(const Config& config, std::string_view key, int value) {

@@ -74,7 +74,7 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
                    ExpertBank::Setup& setup) {
   const spec::GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
   const spec::MoeShape& moe = *d.model.moe;
-  const routing::GateShape gate{moe.experts, moe.top_k, moe.groups, moe.groups_used};
+  const routing::GateShape gate{moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used};
   const std::size_t domains = std::max<std::size_t>(1, d.section.domains.size());
   const auto own = d.workload->own_routing();
   for (std::size_t i = 0; i < domains; ++i)
@@ -175,7 +175,7 @@ void set_up_rebalancing(const results::StudyRun& run, const Deployment& d, const
   out.problem.slots = pool.maps.front().slots();
   out.problem.groups = moe.groups;
   const std::vector<int> layers = d.model.moe_layers();
-  if (auto sample = placement::sample_of_source(main_source(run, pool), layers, moe.top_k))
+  if (auto sample = placement::sample_of_source(main_source(run, pool), layers, moe.rows_a_token()))
     out.sample = std::make_shared<const placement::RoutingSample>(std::move(*sample));
   // What is wrong is found now.
   out.trigger();

@@ -13,12 +13,13 @@ namespace {
 using forward::ShareOf;
 
 /// What a token beyond the window takes of one within it: only layers that keep everything keep it.
-double beyond_window(const spec::Model& model, const compute::HeldLayers& held) {
-  if (held.layers.empty()) return 1;
-  const auto lets_go = [&](int layer) { return spec::layer_shape(model, layer).attention.keeps.bounded(); };
-  const auto caches = [&](int layer) { return spec::caches_tokens(spec::layer_shape(model, layer).attention.kind); };
-  const auto caching = std::ranges::count_if(held.layers, caches);
-  return caching == 0 ? 1 : 1 - double(std::ranges::count_if(held.layers, lets_go)) / double(caching);
+double beyond_window(const spec::Model& model, const compute::HeldLayers& held, const compute::LayerOptions& options) {
+  compute::HeldLayers whole;
+  for (const int layer : held.layers)
+    if (!spec::layer_shape(model, layer).attention.keeps.bounded()) whole.layers.push_back(layer);
+  const Bytes all = compute::kv_bytes_per_token(model, held, options);
+  if (whole.layers.size() == held.layers.size() || all.v == 0) return 1;
+  return double(compute::kv_bytes_per_token(model, whole, options).v) / double(all.v);
 }
 
 double shared_bytes(const CacheShare& cache, const spec::Gpu& gpu) {
@@ -187,7 +188,7 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
     tightest = pool.cache;
     pool.weights = weights;
     pool.kv_gpu_token = token;
-    pool.beyond_window = beyond_window(d.model, h);
+    pool.beyond_window = beyond_window(d.model, h, options);
     pool.state_tokens = state.v > 0 ? ceil_div(state.v, token.v) : 0;
     pool.buffers = buffers;
   }

@@ -6,6 +6,7 @@
 #include "forward/asked_precision.h"
 #include "forward/engine.h"
 #include "network/exchanges/exchange.h"
+#include "serving/deployment/layout.h"
 #include "serving/service/service.h"
 #include "serving/step/layered_cost.h"
 
@@ -128,6 +129,7 @@ struct ServingSection {
   bool drain = true, layerwise_transfer = true;
   std::int64_t context = 0;
   std::vector<PoolSection> pools;
+  LayoutKind layout = LayoutKind::packed;
   SpeculationSpec speculation;
   std::vector<Config> domains;
   std::vector<Fault> faults;
@@ -145,6 +147,9 @@ struct ServingSection {
     f("sample", p.sample, "interval of the time series; 0 s: a hundredth of the duration");
     f("context", p.context, "longest request, input and output; 0: the model's positions");
     f.required("pools", p.pools, "instances");
+    f("layout", p.layout,
+      "where instances lie: packed, one pool after the other, or spread, so that a lost node takes as few of a pool as "
+      "can be");
     f("balancer", p.balancer, "sends requests to ranks (moesim list balancer); default least_loaded");
     f("decode_balancer", p.decode_balancer, "sends them on from prefill to decode; default kv_aware");
     f("layerwise_transfer", p.layerwise_transfer, "KV caches leave layer by layer during prefill");

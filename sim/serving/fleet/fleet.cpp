@@ -13,7 +13,7 @@ Fleet::Fleet(Engine& engine, Requests& requests, InstanceOwner& owner, std::vect
       members_.push_back(
           {.instance = std::make_unique<Instance>(engine, requests, owner, shape, *pool.batcher, pool.cost(i), seed),
            .pool = p,
-           .first_gpu = pool.first_gpu + i * pool.gpus});
+           .first_gpu = pool.first_of(i)});
     }
     prompters_ = prompters_ || pool.role == Role::prefill;
     decoders_ = decoders_ || pool.role == Role::decode;

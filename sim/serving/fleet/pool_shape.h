@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "serving/fleet/autoscale.h"
 #include "serving/instance/batcher.h"
@@ -17,16 +18,18 @@ struct PoolShape {
   std::string name = "pool";
   Role role = Role::both;
   int instances = 1;
-  int tensor = 1;          ///< GPUs of a rank and stage
-  int gpus = 1;            ///< of an instance
-  int first_gpu = 0;       ///< of the pool's first instance; the others follow
-  InstanceShape instance;  ///< its number is filled in
+  int tensor = 1;             ///< GPUs of a rank and stage
+  int gpus = 1;               ///< of an instance
+  int first_gpu = 0;          ///< of the pool's first instance; the others follow, unless they have
+  std::vector<int> places{};  ///< of their own: the first GPU of each
+  InstanceShape instance;     ///< its number is filled in
   const Batcher* batcher = nullptr;
   std::function<std::unique_ptr<StepModel>(int instance)> cost;
   Time start_up{};
   bool layerwise_transfer = true;  ///< the KV cache leaves layer by layer during prefill: only the last layer's is late
   Autoscale autoscale;
   int described = 0;  ///< instances that the simulated ones stand for; 0: themselves
+  int first_of(int i) const { return places.empty() ? first_gpu + i * gpus : places[std::size_t(i)]; }
   int all() const { return std::max(described, instances); }
 };
 }  // namespace moesim::serving

@@ -43,7 +43,7 @@ void report_rebalancing(results::Results& results, const std::string& pool, cons
 }  // namespace
 
 void report_layers(results::Results& results, const Deployment& d, const Service& service, std::size_t p) {
-  const int first_gpu = service.fleet().pools()[p].first_gpu;
+  const int first_gpu = service.fleet().pools()[p].first_of(0);
   const BuiltPool& pool = *d.pools[p];
   if (pool.costs.empty() || pool.costs[0]->steps() == 0) return;
   LayeredCost& cost = *pool.costs[0];

@@ -42,7 +42,7 @@ const TimelineLog::Tracks& TimelineLog::tracks_of(int instance) {
   int first = 0;
   for (const PoolShape& pool : deployment_.shape.pools) {
     if (instance < first + pool.instances) {
-      const auto gpu = GpuId(pool.first_gpu + (instance - first) * pool.gpus);
+      const auto gpu = GpuId(pool.first_of(instance - first));
       const std::string name = fmt::format("{} instance {}", pool.name, instance - first);
       at->second = {spans_.track(gpu, name + ", steps"), spans_.track(gpu, name + ", parts of a step")};
       break;

@@ -31,7 +31,8 @@ void LayeredCost::set_up_drafts() {
   draft_parts_ = std::make_unique<PartCosts>(*draft_model_, *s_.kernels, draft_options(s_.options), s_.share);
 }
 
-/// One of the model's own extra layers, like its `last`, with projection and head.  repeats: how often it runs so.
+/// One of the model's own extra layers, with projection and head, its experts loaded as those of the last layer that
+/// has some, no later than `last`.  repeats: how often it runs so.
 Time LayeredCost::mtp_level(std::span<const compute::Batch> ranks, const StepWork& work, int last, double repeats,
                             StepTimes& out) {
   std::int64_t fullest = 0;
@@ -40,7 +41,8 @@ Time LayeredCost::mtp_level(std::span<const compute::Batch> ranks, const StepWor
     fullest = std::max(fullest, b.tokens);
     all += double(b.tokens);
   }
-  const int c = parts_.class_of(last);
+  const int c = parts_.class_of(s_.model->layers);
+  while (last > 0 && ordinal_[std::size_t(last)] < 0) --last;
   const LayerPieces p = attention_pieces(c, ranks);
   parts_.take_above();
   Time one = p[Piece::attention_in] + p[Piece::attention_core] + parts_.shared(c, fullest) + p.tensor_core +

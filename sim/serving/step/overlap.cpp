@@ -24,12 +24,22 @@ constexpr OverlapStep kFiveStage[] = {
 // product is done.  Source: SGLang pull request 9660 (2025).  Gate and up are two of an expert's three matrices, so the
 // first results are there after two thirds of its time.
 constexpr double kDownFrom = 2.0 / 3;
-constexpr OverlapPlan kPlans[] = {
-    {1, 0, kNone}, {2, 0, kTwoBatch}, {2, -1, kFiveStage}, {1, 0, kSharedExpert}, {1, 0, kSharedExpert, kDownFrom}};
+// Four stages: attention; the dispatch beside the dense network and the next layer's projections; experts; the combine
+// beside the next layer's attention core and its dense network.  Source: LongCat-Flash technical report, arXiv
+// 2509.01322, section 4.1.1 (single-batch overlap).
+constexpr OverlapStep kShortcut[] = {{attention_in},       {attention_core}, {dispatch},      {shared},
+                                     {attention_in, 0, 1}, {experts},        {combine},       {attention_core, 0, 1},
+                                     {shared, 0, 1},       {dispatch, 0, 1}, {experts, 0, 1}, {combine, 0, 1}};
+constexpr OverlapPlan kPlans[] = {{1, 0, kNone},
+                                  {2, 0, kTwoBatch},
+                                  {2, -1, kFiveStage},
+                                  {1, 0, kSharedExpert},
+                                  {1, 0, kSharedExpert, kDownFrom},
+                                  {1, 0, kShortcut, 1, 2}};
 
 /// A layer of one batch that nothing is exchanged in: its pieces follow each other.
 bool is_plain(const OverlapPlan& plan, const LayerPieces& l) {
-  return plan.micro_batches == 1 && l[dispatch].v == 0 && l[experts].v == 0 && l[combine].v == 0;
+  return plan.micro_batches == 1 && plan.layers == 1 && l[dispatch].v == 0 && l[experts].v == 0 && l[combine].v == 0;
 }
 
 /// Its time, added to the books in the order of its pieces.
@@ -65,7 +75,7 @@ Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layer
     if (!exposed.empty()) exposed[std::size_t(layer)] += seconds(until - w.compute);
     w.compute = until;
   };
-  for (int round = plan.first_round; round <= count; ++round) {
+  for (int round = plan.first_round; round <= count; round += plan.layers) {
     if (round >= 0 && round < count && is_plain(plan, layers[std::size_t(round)])) {
       wait(w.combined[0], StepPart::combine, std::max(0, round - 1));
       w.combined[0] = w.compute += plain_layer(layers[std::size_t(round)], parts);
@@ -102,7 +112,7 @@ Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layer
           add(StepPart::experts, t);
           break;
         case combine:
-          w.combined[m] = w.compute;  // the last results leave when all are there
+          w.combined[m] = std::max(w.combined[m], w.compute);  // the last results leave when all are there
           if (t.v > 0) w.combined[m] = w.network = std::max(w.compute, std::max(w.network, w.results[m]) + t);
           continue;
       }

@@ -16,14 +16,16 @@ enum class OverlapKind {
   two_batch,      ///< prefill: attention and shared experts of one micro-batch beside the exchanges of the other
   five_stage,     ///< decode: a layer in five stages, two micro-batches half a layer apart
   shared_expert,  ///< one batch, the shared expert beside the dispatch
-  single_batch    ///< the same, and each expert's results leave as soon as it is done
+  single_batch,   ///< the same, and each expert's results leave as soon as it is done
+  shortcut        ///< one batch, exchanges beside the dense networks and the next layer's attention (LongCat)
 };
 constexpr auto enum_names(OverlapKind) {
   return std::to_array<std::pair<std::string_view, OverlapKind>>({{"none", OverlapKind::none},
                                                                   {"two_batch", OverlapKind::two_batch},
                                                                   {"five_stage", OverlapKind::five_stage},
                                                                   {"shared_expert", OverlapKind::shared_expert},
-                                                                  {"single_batch", OverlapKind::single_batch}});
+                                                                  {"single_batch", OverlapKind::single_batch},
+                                                                  {"shortcut", OverlapKind::shortcut}});
 }
 
 /// The pieces of a layer.  `attention_in` is what comes before the attention core, `attention_core` the rest with the
@@ -39,6 +41,7 @@ struct OverlapPlan {
   int first_round = 0;                 ///< relative to layer 0: -1 where a round begins work on the next layer
   std::span<const OverlapStep> round;  ///< in the order in which pieces are issued, repeated for every layer
   double results_from = 1;             ///< part of the experts' time after which their first results leave
+  int layers = 1;                      ///< that a round takes: 2 where experts join a layer later
 };
 const OverlapPlan& overlap_plan(OverlapKind kind);
 

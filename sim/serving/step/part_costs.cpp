@@ -19,7 +19,8 @@ constexpr std::size_t kMostEntries = 1 << 20;
 PartCosts::PartCosts(const spec::Model& model, compute::KernelCosts& kernels, const compute::LayerOptions& options,
                      compute::GpuShare share)
     : model_(model), kernels_(kernels), options_(options), share_(share) {
-  for (int l = 0; l < model.layers; ++l) {
+  // An MTP module's layer is a class of its own where the model has no such layer.
+  for (int l = 0; l < model.layers + (model.mtp_layers > 0 ? 1 : 0); ++l) {
     const spec::LayerShape shape = spec::layer_shape(model, l);
     const auto found = std::ranges::find(shapes_, shape);
     class_of_.push_back(int(found - shapes_.begin()));

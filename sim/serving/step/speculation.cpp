@@ -82,6 +82,8 @@ spec::Model eagle_model(const spec::Model& target, const EagleHead& head) {
   out.attention.sliding_window = 0;
   out.attention.sliding_layers.clear();
   out.attention.chunked = false;
+  out.attention.window_heads.reset();
+  out.attention.head_gate = out.attention.keys_are_values = false;
   out.weights = spec::Dtype::bf16;
   out.attention_weights.reset(), out.expert_weights.reset();
   if (head.ffn_width > 0) out.dense_width = head.ffn_width;

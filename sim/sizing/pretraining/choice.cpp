@@ -46,7 +46,8 @@ std::vector<Group> groups_of(std::vector<MappingEntry>& entries) {
 
 /// Why no run of it meets what was asked, or nothing.
 std::string missed_at_least(const Job& job, const MappingEntry& e) {
-  const double days = job.whole_run ? least_days(e.least * job.least_steps(), {}) : e.hours(job, e.least) / 24;
+  const double days =
+      job.whole_run ? Interruptions().least_days(e.least * job.least_steps()) : e.hours(job, e.least) / 24;
   const std::string out = missed(job, days, days * 24 * e.mapping.cost_per_hour(), job.whole_run);
   return out.empty() ? out : out + " at the very least";
 }
@@ -140,16 +141,16 @@ std::vector<int> other_spares(const Job& job) {
 void run_winner(const Job& job, Choice& out) {
   const MappingEntry& w = out.entries[*out.winner];
   const WholeRun run(job, w.mapping, w.result->step);
-  out.run = w.run ? *w.run : run.play(0);
+  out.run = w.run ? *w.run : run.drawn(0);
   if (!job.fails) return;
   out.with_spares = w.runs;
   if (job.spares.size() == 1)
     for (const int spares : other_spares(job)) try {
-        if (spares != job.spares.front()) out.with_spares.push_back(run.play(spares));
+        if (spares != job.spares.front()) out.with_spares.push_back(run.drawn(spares));
       } catch (const ConfigError&) {
         continue;  // the run does not get on with so many
       }
-  std::ranges::sort(out.with_spares, {}, &RunFigures::spares);
+  std::ranges::sort(out.with_spares, {}, &DrawnRun::spares);
 }
 }  // namespace
 

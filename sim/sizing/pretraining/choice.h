@@ -25,8 +25,8 @@ struct MappingEntry {
   std::string reason{};  // what binds it, or why it fell
   double least = 0;      // s: no step of it is shorter
   std::optional<StepResult> result{};
-  std::vector<RunFigures> runs{};   // its whole runs, fewest spare nodes first
-  std::optional<RunFigures> run{};  // the best of them
+  std::vector<DrawnRun> runs{};   // its whole runs, fewest spare nodes first
+  std::optional<DrawnRun> run{};  // the best of them
 
   /// Of its steps alone, without what interrupts them.
   double hours(const Job& job, double step) const { return step * job.steps() / 3600; }
@@ -45,8 +45,8 @@ struct NextStep {
 struct Choice {
   std::vector<MappingEntry> entries;  // as mappings() gives them
   std::optional<std::size_t> winner;
-  std::optional<RunFigures> run;        // the whole run of the answer; without interruptions where none are asked for
-  std::vector<RunFigures> with_spares;  // the same with other numbers of spare nodes, where things may fail
+  std::optional<DrawnRun> run;        // the whole run of the answer; without interruptions where none are asked for
+  std::vector<DrawnRun> with_spares;  // the same with other numbers of spare nodes, where things may fail
   std::vector<NextStep> next;
   int simulations = 0, runs = 0;  // of a step; whole runs, judged by
   results::StudyEnd end{};        // how the whole run was simulated, where it is kept

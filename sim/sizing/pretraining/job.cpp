@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/paths.h"
+#include "core/range.h"
 #include "core/yaml_line.h"
 #include "schedule/pipelines/pipeline.h"
 #include "sizing/design.h"
@@ -15,6 +16,8 @@
 
 namespace moesim::sizing {
 namespace {
+constexpr int kMostDraws = 10'000;  // they tell a share of one in a hundred to a tenth of itself
+
 /// What candidates vary, and where: it may not be settled as well.
 constexpr std::pair<std::string_view, std::string_view> kVaried[] = {{"parallel", "tensor, pipeline, expert, ..."},
                                                                      {"schedule", "schedule"},
@@ -116,12 +119,23 @@ void check_targets(const Config& at, const Job& job) {
   if (!(t.days >= 0)) at.fail_below("days", fmt::format("must not be negative, got {}", t.days));
   if (!(t.cost >= 0)) at.fail_below("cost", fmt::format("must not be negative, got {}", t.cost));
   if (t.gpus < 0) at.fail_below("gpus", fmt::format("must not be negative, got {}", t.gpus));
+  if (!(t.share > 0 && t.share <= 1))
+    at.fail_below("share", fmt::format("expected above 0 and at most 1, got {}", t.share));
   if (t.gpus == 0) return;
   const auto least = std::ranges::min_element(job.nodes, {}, [&](const PricedNode& n) { return job.used_of(n); });
   if (const int used = job.used_of(*least); used > t.gpus)
     at.fail_below("gpus", fmt::format("a node of {} has {} GPUs, got {}: write a node of {}, or give "
                                       "training.settings.gpus_per_node, where the others are paid for and stay idle",
                                       node_name(*least), used, t.gpus, t.gpus));
+}
+
+/// What is drawn of a run, and where nothing is.
+void check_draws(const Config& size, const Job& job) {
+  const Config search = size.at_or_empty("search"), targets = size.at_or_empty("targets");
+  within(search, "draws", job.section.search.draws, 1, kMostDraws);
+  for (const auto& [at, key] : {std::pair(&search, "draws"), {&targets, "share"}})
+    if (!job.fails && at->has(key))
+      at->at(key).fail("nothing that training.run says is drawn: give failures, or leave this out");
 }
 
 /// The whole run, as far as it is said.
@@ -203,6 +217,7 @@ Job read_job(PlanHead head) {
   read_settings(size.at("training"), job);
   read_whole_run(size.at("training"), candidates, job);
   check_targets(size.at_or_empty("targets"), job);
+  check_draws(size, job);
   check_candidates(candidates, job);
   check_degrees(candidates, job);
   check_divide(candidates, job);

@@ -14,11 +14,13 @@
 namespace moesim::sizing {
 
 struct JobTargets {
-  double days = 0, cost = 0;
+  double days = 0, cost = 0, share = 0.9;
   int gpus = 0;
   static void fields(auto& f, auto& p) {
     f("days", p.days, "that the run may take; 0: as few as can be");
     f("cost", p.cost, "that the run may cost, USD; 0: any");
+    f("share", p.share,
+      "of the draws of a run's failures (search.draws) that must be within days and cost, above 0 and at most 1");
     f("gpus", p.gpus, "most GPUs, those of spare nodes too; 0: all that may be had");
   }
 };
@@ -50,9 +52,12 @@ struct JobCandidates {
 };
 
 struct JobSearch {
-  int keep = 5;
+  int keep = 5, draws = 100;
   static void fields(auto& f, auto& p) {
     f("keep", p.keep, "of the fastest whose step was drawn out from fewer micro-batches, simulated in full");
+    f("draws", p.draws,
+      "of a whole run's failures, each of the seed after the one before, the same for all candidates: the mean over "
+      "them ranks, targets.share of them must be within the targets");
   }
 };
 
@@ -99,6 +104,8 @@ struct Job : PlanHead {
   std::vector<PricedNode> nodes;
   TrialBook* book = nullptr;  // steps simulated before, and those to come; nullptr: nothing is kept
 
+  /// Of a whole run: where nothing is drawn they would all be the same.
+  int draws() const { return fails ? section.search.draws : 1; }
   int used_of(const PricedNode& node) const { return used_of_node > 0 ? used_of_node : node.node.gpus; }
   /// Of the full batch, for all tokens: whole ones.
   double steps() const;

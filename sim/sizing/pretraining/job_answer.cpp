@@ -18,6 +18,15 @@ using results::pretty;
 std::string name_of_node(const MappingEntry& e) { return node_name(*e.mapping.node); }
 std::string usd(double cost) { return pretty(cost, "") + " USD"; }
 
+/// "2.1 days and 1,210 USD do in 90 % of them, 97 % are within the targets": of the draws of a run.
+std::string within_text(const Job& job, const DrawnRun& r) {
+  const JobTargets& t = job.section.targets;
+  std::string out =
+      fmt::format("{} and {} do in {:.4g} % of them", days_text(r.within_days), usd(r.within_cost), 100 * t.share);
+  if (t.days > 0 || t.cost > 0) out += fmt::format(", {:.4g} % are within the targets", 100 * r.met);
+  return out;
+}
+
 /// What is left of the fullest GPU, where that is little.
 std::string margin_text(std::int64_t peak, double usable) {
   constexpr double kLittle = 0.05;  // assumed: what an allocator's fragments take (PyTorch: a few percent)
@@ -34,7 +43,7 @@ std::string step_text(const MappingEntry& w) {
 }
 
 /// What the nodes in waiting gain, beside none; or what the first one would.
-std::string spares_text(const Job& job, const RunFigures& run, const std::vector<RunFigures>& all) {
+std::string spares_text(const Job& job, const DrawnRun& run, const std::vector<DrawnRun>& all) {
   if (!job.fails) return "";
   const std::string count = counted(run.spares, "spare node");
   if (job.spares.size() == 1) return count + ", as asked\n";
@@ -47,15 +56,25 @@ std::string spares_text(const Job& job, const RunFigures& run, const std::vector
                      usd(all[1].cost));
 }
 
+/// How the draws of its failures end, and which of them the scenario plays.
+std::string draws_lines(const Job& job, const DrawnRun& r) {
+  if (!job.fails) return "";
+  return fmt::format(
+      "over {} of what fails, {:.3g} failures on average: {}\nthe scenario plays the first of them, of seed {}: {}, "
+      "{}, "
+      "{}\n",
+      counted(job.draws(), "draw"), r.failures, within_text(job, r), job.seed, days_text(r.own.days), usd(r.own.cost),
+      counted(std::llround(r.own.failures), "failure"));
+}
+
 std::string whole_run_text(const Job& job, const Choice& c) {
-  const RunFigures& r = *c.run;
+  const DrawnRun& r = *c.run;
   const MappingEntry& w = c.entries[*c.winner];
-  // One run is one draw: with others it may fail more often, or less.
-  const std::string drawn = job.fails ? fmt::format(", {:.0f} as seed {} draws them", r.failures, job.seed) : "";
-  std::string out = fmt::format("{}{}: {}, {} ({:.2f} USD/h), {} GPU-hours paid, goodput {:.1f} %\n", name_of_run(job),
-                                drawn, days_text(r.days), usd(r.cost), r.paid_gpus * w.mapping.node->gpu_hour,
-                                pretty(r.paid_gpu_hours(), ""), 100 * r.goodput) +
-                    spares_text(job, r, c.with_spares);
+  std::string out =
+      fmt::format("{}: {}, {}{} ({:.2f} USD/h), {} GPU-hours paid, goodput {:.1f} %\n", name_of_run(job),
+                  days_text(r.days), usd(r.cost), job.fails ? " on average" : "",
+                  r.paid_gpus * w.mapping.node->gpu_hour, pretty(r.paid_gpu_hours(), ""), 100 * r.goodput) +
+      draws_lines(job, r) + spares_text(job, r, c.with_spares);
   if (job.free_interval)
     out += fmt::format("a checkpoint every {:.3g} h: Young's interval\n", interval_hours(job, w.mapping));
   return out + fmt::format("its steps alone: {}, {}; ", days_text(w.days(job)), usd(w.cost(job)));
@@ -81,16 +100,18 @@ std::string first_lines(const Job& job, const Choice& c) {
 
 std::string run_text(const Job& job, const Choice& c) {
   if (c.with_spares.empty()) return "";
-  results::TextTable table({"spare nodes", "time", "USD", "goodput", "failures", "saving", "lost", "restarts",
-                            "waiting for a spare", "slow GPUs"});
+  const JobTargets& t = job.section.targets;
+  results::TextTable table({"spare nodes", "time", fmt::format("in {:.4g} %", 100 * t.share), "USD", "within targets",
+                            "goodput", "failures", "saving", "lost", "restarts", "waiting for a spare", "slow GPUs"});
   const auto days = [](double d) { return pretty(d * 86400, "s"); };
   const std::string_view taken = job.spares.size() == 1 ? "asked" : "chosen";
-  for (const RunFigures& r : c.with_spares)
+  for (const DrawnRun& r : c.with_spares)
     table.add({fmt::format("{}{}", r.spares, r.spares == c.run->spares ? fmt::format(" ({})", taken) : ""),
-               days_text(r.days), pretty(r.cost, ""), fmt::format("{:.1f} %", 100 * r.goodput),
-               fmt::format("{:.0f}", r.failures), days(r.saving), days(r.lost), days(r.restarting), days(r.waiting),
-               days(r.straggling)});
-  return "\nThe whole run, by the nodes kept in waiting\n" + table.text(1);
+               days_text(r.days), days_text(r.within_days), pretty(r.cost, ""), fmt::format("{:.4g} %", 100 * r.met),
+               fmt::format("{:.1f} %", 100 * r.goodput), fmt::format("{:.3g}", r.failures), days(r.saving),
+               days(r.lost), days(r.restarting), days(r.waiting), days(r.straggling)});
+  return fmt::format("\nThe whole run, by the nodes kept in waiting: means over {}\n", counted(job.draws(), "draw")) +
+         table.text(1);
 }
 
 std::string next_text(const Choice& c) {
@@ -102,12 +123,12 @@ std::string next_text(const Choice& c) {
   return table.empty() ? "" : "\nThe answer, if the plan were another\n" + table.text(2);
 }
 
-/// Days and USD that a mapping is judged by; of one that was not simulated the least.
+/// Days and USD that are held against the targets; of one that was not simulated the least.
 struct JobStanding {
   double days, cost;
 };
 JobStanding standing_of(const Job& job, const MappingEntry& e) {
-  if (e.run) return {e.run->days, e.run->cost};
+  if (e.run) return {e.run->within_days, e.run->within_cost};
   const double days = e.hours(job, e.result ? e.result->step : e.least) / 24;
   return {days, days * 24 * e.mapping.cost_per_hour()};
 }
@@ -215,12 +236,17 @@ std::string ledger_text(const Choice& c) {
 }
 }  // namespace
 
+std::string drawn_text(const Job& job, const DrawnRun& r) {
+  return fmt::format("{} on average over {}: {}", days_text(r.days), counted(job.draws(), "draw"), within_text(job, r));
+}
+
 std::string answer_text(const Job& job, const Choice& c) {
   std::string out = job.title.empty() ? "" : job.title + "\n\n";
   out += c.winner ? first_lines(job, c) : nearest(job, c);
   out += fmt::format("{} mappings formed or refused, {} of a step", c.entries.size(),
                      counted(c.simulations, "simulation"));
   if (job.whole_run) out += fmt::format(", judged by {}", counted(c.runs, "whole run"));
+  if (job.whole_run && job.draws() > 1) out += fmt::format(" of {} draws each", job.draws());
   return out + "\n" + run_text(job, c) + next_text(c) + each_text(job, c) + rivals_text(job, c) + ledger_text(c);
 }
 }  // namespace moesim::sizing

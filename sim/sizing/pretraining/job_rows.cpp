@@ -1,16 +1,33 @@
 // The answer to a training plan as JSON, and as rows.
 #include <fmt/format.h>
 
+#include <initializer_list>
+#include <tuple>
+
+#include "core/words.h"
 #include "formats/json.h"
 #include "sizing/design.h"
 #include "sizing/pretraining/job_answer.h"
+#include "sizing/pretraining/judging.h"
 
 namespace moesim::sizing {
 namespace {
-formats::Json run_json(const RunFigures& r) {
-  return {{"spare_nodes", r.spares},      {"run_days", r.days},     {"run_gpu_hours", r.gpu_hours},
-          {"run_paid_gpus", r.paid_gpus}, {"run_cost", r.cost},     {"run_goodput", r.goodput},
-          {"run_energy", r.energy},       {"failures", r.failures}, {"waiting_days", r.waiting}};
+formats::Json run_json(const Job& job, const DrawnRun& r) {
+  return {{"spare_nodes", r.spares},
+          {"run_days", r.days},
+          {"run_days_within", r.within_days},
+          {"run_gpu_hours", r.gpu_hours},
+          {"run_paid_gpus", r.paid_gpus},
+          {"run_cost", r.cost},
+          {"run_cost_within", r.within_cost},
+          {"run_goodput", r.goodput},
+          {"run_energy", r.energy},
+          {"run_share_met", r.met},
+          {"draws", job.draws()},
+          {"failures", r.failures},
+          {"waiting_days", r.waiting},
+          {"run_days_of_seed", r.own.days},
+          {"run_cost_of_seed", r.own.cost}};
 }
 
 formats::Json entry_json(const Job& job, const MappingEntry& e) {
@@ -39,7 +56,7 @@ formats::Json entry_json(const Job& job, const MappingEntry& e) {
   out["memory"] = e.result->memory;
   out["days"] = e.days(job);
   out["cost"] = e.cost(job);
-  if (e.run) out["run"] = run_json(*e.run);
+  if (e.run) out["run"] = run_json(job, *e.run);
   return out;
 }
 }  // namespace
@@ -47,8 +64,8 @@ formats::Json entry_json(const Job& job, const MappingEntry& e) {
 std::string answer_json(const Job& job, const Choice& c) {
   formats::Json out = {{"title", job.title}, {"seed", job.seed}, {"met", c.winner.has_value()}};
   if (c.winner) out["answer"] = entry_json(job, c.entries[*c.winner]);
-  if (c.run) out["run"] = run_json(*c.run);
-  for (const RunFigures& r : c.with_spares) out["with_spares"].push_back(run_json(r));
+  if (c.run) out["run"] = run_json(job, *c.run);
+  for (const DrawnRun& r : c.with_spares) out["with_spares"].push_back(run_json(job, r));
   for (const NextStep& n : c.next)
     out["next"].push_back({{"what", n.what},
                            {"met", n.met},
@@ -97,10 +114,39 @@ void store(results::Results& results, const Job& job, const Choice& c) {
                                           known([&] { return e.cost(job); }),
                                           of_run([&] { return e.run->days; }),
                                           of_run([&] { return e.run->cost; }),
-                                          of_run([&] { return e.run->spares; })});
+                                          of_run([&] { return e.run->spares; }),
+                                          of_run([&] { return e.run->within_days; }),
+                                          of_run([&] { return e.run->within_cost; }),
+                                          of_run([&] { return e.run->met; })});
   }
+  for (const DrawnRun& r : c.with_spares)
+    results.add(
+        results::Table::variation,
+        {"spares", counted(r.spares, "spare node"), int(missed(job, r.within_days, r.within_cost, true).empty()),
+         int(r.paid_gpus), r.days > 0 ? r.cost / (24 * r.days) : 0, drawn_text(job, r)});
   for (const NextStep& n : c.next)
     results.add(results::Table::variation,
                 {"variation", n.what, int(n.met), int(n.gpus), n.days > 0 ? n.cost / (24 * n.days) : 0, n.standing});
+}
+
+void write_job_figures(results::Results& results, const Choice& choice) {
+  const MappingEntry& w = choice.entries[*choice.winner];
+  const DrawnRun& run = *choice.run;
+  for (const auto& [name, value, unit] : std::initializer_list<std::tuple<std::string_view, double, std::string_view>>{
+           {"gpus", w.mapping.gpus(), ""},
+           {"step_time", w.result->step, "s"},
+           {"mfu_bf16_causal", w.result->mfu_bf16, ""},
+           {"peak_memory", double(w.result->peak_memory), "B"},
+           {"data_parallel", w.mapping.data(), ""},
+           {"run_paid_gpus", run.paid_gpus, ""},
+           {"run_days", run.own.days, "days"},
+           {"run_cost", run.own.cost, "USD"},
+           {"run_goodput", run.own.goodput, ""},
+           {"run_days_mean", run.days, "days"},
+           {"run_days_within", run.within_days, "days"},
+           {"run_cost_mean", run.cost, "USD"},
+           {"run_cost_within", run.within_cost, "USD"},
+           {"run_share_met", run.met, ""}})
+    if (!results.has_metric(name)) results.metric(name, value, unit);
 }
 }  // namespace moesim::sizing

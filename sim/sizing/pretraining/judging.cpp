@@ -30,10 +30,15 @@ std::string usd_of(double cost, double target) {
 
 std::string name_of_run(const Job& job) { return job.fails ? "the run with its failures" : "the whole run"; }
 
+std::string draws_text(const Job& job) {
+  return job.fails ? fmt::format(" in {:.4g} % of its draws", 100 * job.section.targets.share) : "";
+}
+
 std::string missed(const Job& job, double days, double cost, bool run) {
   const JobTargets& t = job.section.targets;
   const auto said = [&](std::string_view target, const std::string& what) {
-    return fmt::format("{}: {}", run ? name_of_run(job) : target, what);
+    if (!run) return fmt::format("{}: {}", target, what);
+    return fmt::format("{}: {}{}", name_of_run(job), what, draws_text(job));
   };
   if (t.days > 0 && days > t.days) return said("deadline", days_of(days, t.days));
   if (t.cost > 0 && cost > t.cost) return said("cost", usd_of(cost, t.cost));
@@ -62,13 +67,13 @@ void judge(const Job& job, MappingEntry& e) {
     e.fate = e.reason.empty() ? MappingFate::meets : MappingFate::misses;
     return;
   }
-  const auto misses = [&](const RunFigures& r) { return !missed(job, r.days, r.cost, true).empty(); };
-  const auto order = [&](const RunFigures& r) {
-    const bool m = misses(r);
-    return std::tuple(m, m ? excess(job, r.days, r.cost) : 0, rank_of(job, r.days, r.cost, r.paid_gpus, 0));
+  const auto order = [&](const DrawnRun& r) {
+    const bool misses = !missed(job, r.within_days, r.within_cost, true).empty();
+    return std::tuple(misses, misses ? excess(job, r.within_days, r.within_cost) : 0,
+                      rank_of(job, r.days, r.cost, r.paid_gpus, 0));
   };
   e.run = *std::ranges::min_element(e.runs, {}, order);
-  e.reason = missed(job, e.run->days, e.run->cost, true);
+  e.reason = missed(job, e.run->within_days, e.run->within_cost, true);
   e.fate = e.reason.empty() ? MappingFate::meets : MappingFate::misses;
 }
 

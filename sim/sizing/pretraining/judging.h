@@ -9,13 +9,17 @@
 
 namespace moesim::sizing {
 
-/// Why so many days and USD miss what was asked, or nothing.  run: whether they are of the whole run.
+/// Why so many days and USD miss what was asked, or nothing.  run: whether they are of the whole run, then those that
+/// the share of its draws asked for takes at most.
 std::string missed(const Job& job, double days, double cost, bool run);
 /// "the run with its failures", as targets and answers call it.
 std::string name_of_run(const Job& job);
 
-/// The less the better: with a deadline the cheapest, else the shortest; of equals the one with fewer GPUs, then the
-/// first.
+/// " in 90 % of its draws", where the run is drawn: as many as must be within the targets.
+std::string draws_text(const Job& job);
+
+/// The less the better, of a run its mean over the draws: with a deadline the cheapest, else the shortest; of equals
+/// the one with fewer GPUs, then the first.
 using Rank = std::tuple<double, double, double, std::size_t>;
 Rank rank_of(const Job& job, double days, double cost, double gpus, std::size_t entry);
 Rank rank_of(const Job& job, const MappingEntry& entry, std::size_t number);

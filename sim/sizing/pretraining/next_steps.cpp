@@ -25,8 +25,8 @@ class NextSteps {
     add_relaxed();
     const WholeRun run(job_, winner_.mapping, winner_.result->step);
     add_changed(run, fmt::format("tokens {:+.0f} %", 100 * (kMore - 1)), {.tokens = kMore});
-    RunFigures dearer = now_;
-    dearer.cost *= kMore;
+    DrawnRun dearer = now_;
+    dearer.cost *= kMore, dearer.within_cost *= kMore;
     add(fmt::format("price {:+.0f} %", 100 * (kMore - 1)), dearer);
     if (job_.fails) add_changed(run, "failures twice as often", {.mtbf = 0.5});
     return std::move(out_);
@@ -34,27 +34,27 @@ class NextSteps {
 
  private:
   /// Met or missed, and by how much it differs from the answer.
-  void add(std::string what, const RunFigures& f, const std::string& also = "") {
-    const std::string why = missed(job_, f.days, f.cost, job_.whole_run);
+  void add(std::string what, const DrawnRun& f, const std::string& also = "") {
+    const std::string why = missed(job_, f.within_days, f.within_cost, job_.whole_run);
     out_.push_back({std::move(what), why.empty(), f.paid_gpus, f.days, f.cost, why.empty() ? also : why});
   }
   void add_changed(const WholeRun& run, const std::string& what, const RunChange& change) try {
-    add(what, run.play(now_.spares, change));
+    add(what, run.drawn(now_.spares, change));
   } catch (const ConfigError& e) {
     out_.push_back({what, false, now_.paid_gpus, 0, 0, e.problem()});
   }
 
-  std::string gains(const RunFigures& f) const {
+  std::string gains(const DrawnRun& f) const {
     const double days = now_.days - f.days, cost = f.cost - now_.cost;
     return fmt::format("{} {}, {} USD {}", days >= 0 ? "saves" : "takes", days_text(std::abs(days)),
                        pretty(std::abs(cost), ""), cost >= 0 ? "more" : "less");
   }
 
   /// What a mapping's figures are judged by.
-  RunFigures figures_of(const MappingEntry& e) const {
+  DrawnRun figures_of(const MappingEntry& e) const {
     if (e.run) return *e.run;
-    RunFigures f;
-    f.days = e.days(job_), f.cost = e.cost(job_), f.paid_gpus = paid_gpus(e.mapping, 0);
+    DrawnRun f;
+    f.within_days = f.days = e.days(job_), f.within_cost = f.cost = e.cost(job_), f.paid_gpus = paid_gpus(e.mapping, 0);
     return f;
   }
 
@@ -76,7 +76,7 @@ class NextSteps {
       if (!divides(job_, e.mapping)) continue;
       if (!with_what_fits(job_, e, [&] { e.result = simulate_step(job_, e.mapping, false); })) continue;
       stop_if_interrupted();
-      const RunFigures f = WholeRun(job_, e.mapping, e.result->step).play(now_.spares);
+      const DrawnRun f = WholeRun(job_, e.mapping, e.result->step).drawn(now_.spares);
       return add(more_text(nodes, f.spares), f,
                  gains(f) + (nodes + f.spares > m.node->choice.most ? "; more than may be had" : ""));
     }
@@ -89,30 +89,30 @@ class NextSteps {
   /// The least by which one target alone would have to give way for a better answer.
   void add_relaxed() {
     const JobTargets& t = job_.section.targets;
-    std::optional<RunFigures> later, dearer;
-    const auto look = [&](const RunFigures& f) {
-      if (t.days > 0 && f.days > t.days && f.cost < now_.cost && (t.cost <= 0 || f.cost <= t.cost) &&
-          (!later || f.days < later->days))
+    std::optional<DrawnRun> later, dearer;
+    const auto look = [&](const DrawnRun& f) {
+      if (t.days > 0 && f.within_days > t.days && f.cost < now_.cost && (t.cost <= 0 || f.within_cost <= t.cost) &&
+          (!later || f.within_days < later->within_days))
         later = f;
-      if (t.cost > 0 && f.cost > t.cost && f.days < now_.days && (t.days <= 0 || f.days <= t.days) &&
-          (!dearer || f.cost < dearer->cost))
+      if (t.cost > 0 && f.within_cost > t.cost && f.days < now_.days && (t.days <= 0 || f.within_days <= t.days) &&
+          (!dearer || f.within_cost < dearer->within_cost))
         dearer = f;
     };
     for (const MappingEntry& e : choice_.entries) {
-      for (const RunFigures& f : e.runs) look(f);
+      for (const DrawnRun& f : e.runs) look(f);
       if (!job_.whole_run && e.result) look(figures_of(e));
     }
-    const auto relaxed = [&](const std::string& what, const RunFigures& f) {
+    const auto relaxed = [&](const std::string& what, const DrawnRun& f) {
       out_.push_back({what, true, f.paid_gpus, f.days, f.cost, gains(f)});
     };
-    if (later) relaxed("a deadline of " + days_text(later->days), *later);
-    if (dearer) relaxed(fmt::format("a budget of {} USD", pretty(dearer->cost, "")), *dearer);
+    if (later) relaxed("a deadline of " + days_text(later->within_days), *later);
+    if (dearer) relaxed(fmt::format("a budget of {} USD", pretty(dearer->within_cost, "")), *dearer);
   }
 
   const Job& job_;
   const Choice& choice_;
   const MappingEntry& winner_;
-  RunFigures now_;
+  DrawnRun now_;
   std::vector<NextStep> out_;
 };
 }  // namespace

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "runs/parallel.h"
 #include "sizing/pretraining/judging.h"
 
 namespace moesim::sizing {
 namespace {
-constexpr std::size_t kRunsAtOnce = 4;  // fixed, so that the number of jobs does not matter
+constexpr std::size_t kStepsAtOnce = 4;  // fixed, so that the number of jobs does not matter
 
 class Settling {
  public:
@@ -37,12 +38,23 @@ class Settling {
   static double step_of(const MappingEntry* e) { return e->result ? e->result->step : e->least; }
   std::size_t number_of(const MappingEntry& e) const { return std::size_t(&e - out_.entries.data()); }
 
-  /// What is known of runs with so many spare nodes.  Where the most that were tried never waited for a repair, more of
-  /// them change nothing.
-  const Interruptions& known(int spares) const {
-    static const Interruptions none;
-    if (const auto at = known_.find(spares); at != known_.end()) return at->second;
-    return !known_.empty() && spares > known_.rbegin()->first ? known_.rbegin()->second : none;
+  /// What is known of runs with so many spare nodes, by draw; null: nothing.  Where the most that were tried never
+  /// waited for a repair, more of them change nothing.
+  const DrawnInterruptions* known(int spares) const {
+    if (const auto at = known_.find(spares); at != known_.end()) return &at->second.draws;
+    if (known_.empty() || spares < known_.rbegin()->first) return nullptr;
+    const Known& most = known_.rbegin()->second;
+    return most.waits ? nullptr : &most.draws;
+  }
+  /// Days that a run of `work` s of steps takes at least with so many spare nodes: the mean over its draws, and what
+  /// the share of them asked for takes at least.
+  Spread least_of(double work, int spares) {
+    least_.clear();
+    if (const DrawnInterruptions* draws = known(spares))
+      for (const Interruptions& draw : *draws) least_.push_back(draw.least_days(work));
+    else
+      least_.push_back(Interruptions().least_days(work));
+    return spread_of(least_, job_.section.targets.share);
   }
 
   /// No run of it can meet the targets, or be better than the best so far: says so.
@@ -52,9 +64,10 @@ class Settling {
     bool may_meet = false;
     double days = 0, cost = 0;
     for (const int spares : spares_of(job_, e.mapping)) {
-      const double least = least_days(work, known(spares)), gpus = paid_gpus(e.mapping, spares);
-      const double least_cost = least * 24 * gpus * e.mapping.node->gpu_hour;
-      if (const std::string why = missed(job_, least, least_cost, true); !why.empty()) {
+      const auto [least, in_share] = least_of(work, spares);
+      const double gpus = paid_gpus(e.mapping, spares), usd_a_day = 24 * gpus * e.mapping.node->gpu_hour;
+      const double least_cost = least * usd_a_day;
+      if (const std::string why = missed(job_, in_share, in_share * usd_a_day, true); !why.empty()) {
         if (reason.empty()) reason = why;
         continue;
       }
@@ -84,7 +97,7 @@ class Settling {
   bool simulate_first() {
     Group round;
     for (MappingEntry* e : open_) {
-      if (round.size() == kRunsAtOnce || (e->result && !e->result->drawn_out)) break;
+      if (round.size() == kStepsAtOnce || (e->result && !e->result->drawn_out)) break;
       round.push_back(e);
     }
     if (round.empty()) return false;
@@ -100,6 +113,15 @@ class Settling {
     return true;
   }
 
+  /// Of each draw the longer of what was seen before and now.
+  void keep(int spares, DrawnInterruptions seen, bool waits) {
+    Known& known = known_[spares];
+    known.draws.resize(seen.size());
+    for (std::size_t k = 0; k < seen.size(); ++k)
+      if (seen[k].size() > known.draws[k].size()) known.draws[k] = std::move(seen[k]);
+    known.waits = known.waits || waits;
+  }
+
   void play_first() {
     MappingEntry& e = *open_.front();
     open_.erase(open_.begin());
@@ -107,12 +129,12 @@ class Settling {
     try {
       const WholeRun run(job_, e.mapping, e.result->step);
       for (const int spares : spares_of(job_, e.mapping)) {
-        Interruptions seen;
-        e.runs.push_back(run.play(spares, {}, &seen));
+        DrawnInterruptions seen;
+        e.runs.push_back(run.drawn(spares, {}, &seen));
         ++out_.runs;
-        if (Interruptions& before = known_[spares]; seen.size() > before.size()) before = seen;
-        stop_if_interrupted();
-        if (e.runs.back().waiting <= 0) break;  // more of them would do as these, for more
+        const bool waits = e.runs.back().waiting > 0;
+        keep(spares, std::move(seen), waits);
+        if (!waits) break;  // more of them would do as these, for more
       }
     } catch (const ConfigError& error) {
       if (e.runs.empty()) {
@@ -130,7 +152,12 @@ class Settling {
   int jobs_;
   Choice& out_;
   Group open_;
-  std::map<int, Interruptions> known_;
+  struct Known {
+    DrawnInterruptions draws;
+    bool waits = false;  // some draw of some run, for a repair
+  };
+  std::map<int, Known> known_;  // by spare nodes
+  std::vector<double> least_;   // a buffer
   std::optional<Rank> best_;
   bool played_ = false;
 };

@@ -24,9 +24,6 @@ struct Refusal {
   }
 };
 
-const HeadPlan* heads_of(const LayerPlan& layer) {
-  return layer.mixers.size() == 1 ? std::get_if<HeadPlan>(&layer.mixers.front()) : nullptr;
-}
 const DeltaPlan* delta_of(const LayerPlan& layer) {
   return layer.mixers.size() == 1 ? std::get_if<DeltaPlan>(&layer.mixers.front()) : nullptr;
 }
@@ -44,47 +41,12 @@ const LatentPlan* latent_of(const Plan& plan) {
 
 bool is_sparse(const LatentPlan& p) { return p.index_heads > 0 || p.reuses_index; }
 
-bool same_heads(const HeadPlan& a, const HeadPlan& b) {
-  return a.heads == b.heads && a.kv_heads == b.kv_heads && a.head_dim == b.head_dim && a.v_head_dim == b.v_head_dim &&
-         a.sinks == b.sinks && a.gate == b.gate;
-}
-
 /// Whether its layers attend over entries of several tokens.
 bool has_entries(const Described& d) {
   return std::ranges::any_of(d.release.layers, [](const ReleaseLayer& l) {
     return std::ranges::any_of(
         l.mixers, [](MixerKind k) { return k == MixerKind::compressed || k == MixerKind::compressed_sparse; });
   });
-}
-
-void set_heads(const Described& d, Model& m, const Refusal& refuse) {
-  const auto at = std::ranges::find_if(d.plan.layers, [](const LayerPlan& l) { return heads_of(l) != nullptr; });
-  if (at == d.plan.layers.end()) refuse("none of its layers has attention heads");
-  const HeadPlan& first = *heads_of(*at);
-  AttentionShape& a = m.attention;
-  a.kind = first.heads == first.kv_heads ? AttentionKind::mha : AttentionKind::gqa;
-  a.heads = first.heads;
-  a.kv_heads = first.kv_heads;
-  a.head_dim = first.head_dim;
-  a.v_head_dim = first.v_head_dim;
-  a.qkv_bias = first.q_bias;
-  a.o_bias = first.o_bias;
-  a.qk_norm = first.norm != HeadPlan::Norm::none;
-  a.qk_norm_whole = first.norm == HeadPlan::Norm::whole;
-  a.output_gate = first.gate == HeadPlan::Gate::wide_query;
-  a.sinks = first.sinks;
-  for (std::size_t i = 0; i < d.plan.layers.size(); ++i) {
-    if (delta_of(d.plan.layers[i]) || mamba_of(d.plan.layers[i]) || d.plan.layers[i].mixers.empty()) continue;
-    const HeadPlan* const own = heads_of(d.plan.layers[i]);
-    if (!own || !same_heads(*own, first)) refuse("its layers have heads of different widths");
-    if (own->gate == HeadPlan::Gate::per_head) refuse("gates of attention by head have no kernels yet");
-    if (own->borrows_keys || own->keys_are_values) refuse("keys that layers share have no kernels yet");
-    if (own->window == 0) continue;
-    if (a.sliding_window > 0 && a.sliding_window != own->window) refuse("its layers have windows of different lengths");
-    a.sliding_window = int(own->window);
-    a.chunked = own->chunked;
-    a.sliding_layers.push_back(int(i));
-  }
 }
 
 /// Layers of gated DeltaNet, if it has any.
@@ -147,8 +109,9 @@ void set_latent(const Described& d, Model& m) {
 
 /// How a token's experts are chosen, by the names that families have for it.
 void set_gate(const Keys& k, const ExpertPlan& x, MoeShape& s, std::string_view type) {
+  const bool longcat = type == "longcat_flash";  // whose class says neither score nor norm: softmax, none
   const std::string score = k.text_or(k.named({"scoring_func", "score_function", "moe_router_activation_func"}),
-                                      x.selection_bias ? "sigmoid" : "softmax");
+                                      x.selection_bias && !longcat ? "sigmoid" : "softmax");
   const bool sigmoid = k.flag_or("moe_router_use_sigmoid", score == "sigmoid");
   s.score = score == name_of(Score::sqrt_softplus) ? Score::sqrt_softplus : sigmoid ? Score::sigmoid : Score::softmax;
   s.selection = x.selection_bias ? Selection::noaux_tc : Selection::greedy;
@@ -157,8 +120,8 @@ void set_gate(const Keys& k, const ExpertPlan& x, MoeShape& s, std::string_view 
   s.expert_bias = x.expert_bias;
   s.groups = s.selection == Selection::greedy ? 1 : std::max(1, k.whole_or("n_group", 1));
   s.groups_used = s.selection == Selection::greedy ? 1 : std::max(1, k.whole_or("topk_group", 1));
-  const bool usual = type != "qwen2_moe" && type != "olmoe";  // their classes say false
-  s.normalise = k.flag_or(k.named({"norm_topk_prob", "route_norm", "moe_renormalize"}), usual);
+  const bool usual = type != "qwen2_moe" && type != "olmoe" && !longcat;  // their classes say false
+  s.normalise = k.flag_or(k.named({"norm_topk_prob", "route_norm", "moe_renormalize", "norm_expert_weight"}), usual);
   const char* const scale = k.named({"routed_scaling_factor", "router_scaling_factor", "moe_router_scaling_factor"});
   s.scale = k.has(scale) ? k.object().number(scale) : 1;
 }
@@ -166,7 +129,7 @@ void set_gate(const Keys& k, const ExpertPlan& x, MoeShape& s, std::string_view 
 void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   const std::vector<LayerPlan>& layers = d.plan.layers;
   const ExpertPlan* experts = nullptr;
-  int first = -1, last = -1, count = 0, hashed = 0;
+  int first = -1, last = -1, count = 0, hashed = 0, beside = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const bool halved = traits_of(m.architecture).halved_layers && layers[i].dense.empty();
     if (!halved && (layers[i].dense_matrices != 3 || layers[i].dense_bias))
@@ -174,6 +137,7 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
     if (!layers[i].dense.empty()) m.dense_width = layers[i].dense.front();
     if (!layers[i].experts) continue;
     experts = &*layers[i].experts;
+    beside += !layers[i].dense.empty();
     hashed += has_entries(d) && !experts->selection_bias;
     if (first < 0) first = int(i);
     last = int(i);
@@ -181,26 +145,45 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   }
   if (!experts) return;
   const int matrices = traits_of(m.architecture).gating == Gating::relu_squared ? 2 : 3;
-  if (experts->matrices != matrices || experts->idle > 0)
-    refuse("experts of two matrices or that compute nothing have no kernels yet");
+  if (experts->matrices != matrices) refuse("experts of two matrices have no kernels yet");
+  if (beside > 0 && (beside < count || experts->shared_width > 0 || (m.norms_per_layer != 2 && !m.norms_branches())))
+    refuse("dense networks beside some of the experts, or beside shared ones, have no kernels yet");
   MoeShape s;
   s.experts = experts->experts;
   s.top_k = experts->top_k;
   s.expert_width = experts->width;
-  const bool multiple = experts->shared_width % std::max(1, experts->width) == 0;
-  s.shared_experts = multiple ? experts->shared_width / std::max(1, experts->width) : 1;
-  s.shared_width = multiple ? 0 : experts->shared_width;
+  s.idle_experts = experts->idle;
+  s.dense_beside = beside > 0;
+  s.shortcut = joins_later(d.release);
+  const int shared = beside > 0 ? m.dense_width : experts->shared_width;
+  const bool multiple = shared % std::max(1, experts->width) == 0;
+  s.shared_experts = multiple ? shared / std::max(1, experts->width) : 1;
+  s.shared_width = multiple ? 0 : shared;
   s.shared_gate = experts->shared_gate;
   s.latent_width = experts->latent;
   s.latent_norm = experts->latent_norm;
   s.hash_layers = hashed;
   s.layer_frequency = !m.halved() && count > 1 ? (last - first) / (count - 1) : 1;
   s.first_dense_layers = !m.halved() && s.layer_frequency == 1 ? first : 0;
+  s.last_dense_layers = !m.halved() && s.layer_frequency == 1 ? int(layers.size()) - 1 - last : 0;
+  s.layer_offset = (s.layer_frequency - (first + 1) % s.layer_frequency) % s.layer_frequency;
+  if (m.halved()) s.layer_offset = 0;
   set_gate(d.text, *experts, s, d.type);
   m.moe = s;
   for (std::size_t i = 0; i < layers.size(); ++i)
     if (layers[i].experts.has_value() != m.is_moe_layer(int(i)))
       refuse("its layers with experts follow no rule that runs");
+}
+
+/// Whether its MTP modules, of layers that are halves, are attention and experts each: a whole layer.
+bool whole_modules(const Plan& plan) {
+  for (std::size_t i = 0; i + 1 < plan.mtp.size(); i += 2) {
+    const LayerPlan &first = plan.mtp[i], &second = plan.mtp[i + 1];
+    if (first.mixers.size() != 1 || !std::holds_alternative<HeadPlan>(first.mixers.front()) || first.experts)
+      return false;
+    if (!second.mixers.empty() || !second.experts) return false;
+  }
+  return plan.mtp.size() % 2 == 0;
 }
 
 /// Biases of norms and of the head: a Model has no place for them, nor have they a time to speak of.
@@ -216,10 +199,10 @@ std::int64_t left_out(const Described& d) {
 Architecture family_of(const Described& d) {
   for (const ArchitectureTraits& family : architectures())
     if (family.from_release && (d.type == name_of(family.of) || d.type == family.also_read)) return family.of;
-  const LayerPlan& first = d.plan.layers.front();
   if (const LatentPlan* const latent = latent_of(d.plan))
     return is_sparse(*latent) ? Architecture::deepseek_v32 : Architecture::deepseek_v3;
-  return first.experts || d.plan.layers.back().experts ? Architecture::glm4_moe : Architecture::llama;
+  const bool mixture = std::ranges::any_of(d.plan.layers, [](const LayerPlan& l) { return l.experts.has_value(); });
+  return mixture ? Architecture::glm4_moe : Architecture::llama;
 }
 
 /// What only a forward pass would show to be another model.
@@ -245,7 +228,8 @@ void read_rotated(const Described& d, Model& m) {
 }
 }  // namespace
 
-Model model_of_release(const Described& d) {
+namespace {
+Model model_of(const Described& d) {
   const Refusal refuse{d};
   const Plan& plan = d.plan;
   const LayerPlan& first = plan.layers.front();
@@ -258,7 +242,8 @@ Model model_of_release(const Described& d) {
   m.hidden = plan.hidden;
   m.layers = int(plan.layers.size());
   m.tied_embeddings = plan.tied;
-  m.mtp_layers = halved ? 0 : int(plan.mtp.size());  // modules of halves are left out, and that is said
+  const int modules = int(plan.mtp.size());  // those of other halves are left out, and that is said
+  m.mtp_layers = !halved ? modules : whole_modules(plan) ? modules / 2 : 0;
   m.max_positions = plan.max_positions;
   m.norms_per_layer = first.norms;
   m.norm_epsilon = d.text.object().number_or(d.text.named({"rms_norm_eps", "layer_norm_epsilon", "norm_eps"}),
@@ -278,7 +263,7 @@ Model model_of_release(const Described& d) {
   check_pass(d, m, refuse);
   set_ffn(d, m, refuse);
   set_formats(m, run_formats(d.release));
-  if (halved && !plan.mtp.empty())
+  if (m.mtp_layers == 0 && modules > 0)
     m.weights_note +=
         fmt::format("{}its MTP module, of layers that are halves, is left out", m.weights_note.empty() ? "" : "; ");
   m.name = m.title = d.release.name;
@@ -291,5 +276,13 @@ Model model_of_release(const Described& d) {
   if (p.total() + left_out(d) != t.total || p.active + left_out(d) != t.active)
     refuse("it has weights that a run has no place for");
   return m;
+}
+}  // namespace
+
+Model model_of_release(const Described& d) {
+  if (!joins_later(d.release)) return model_of(d);
+  Described apart = d;
+  apart.plan = layers_apart(d.plan);
+  return model_of(apart);
 }
 }  // namespace moesim::spec

@@ -8,6 +8,7 @@
 
 #include "core/named_enum.h"
 #include "spec/architecture.h"
+#include "spec/release/as_model.h"
 
 namespace moesim::spec {
 namespace {
@@ -54,8 +55,7 @@ std::string missing_to_run(const Release& release) {
   };
   for (const ReleaseLayer& layer : release.layers) {
     for (const MixerKind one : layer.mixers) add(without_kernels(one, halved));
-    if (layer.mixers.size() > 1) add("two attentions in one");
-    if (layer.feed == FeedKind::both) add("a dense network beside experts");
+    if (layer.mixers.size() > 1 && !joins_later(release)) add("two attentions in one");
     if (!halved && (layer.feed == FeedKind::none || layer.mixers.front() == MixerKind::none)) add("one half alone");
   }
   return out.empty() ? "" : fmt::format("layers of {} have no kernels yet", fmt::join(out, ", "));

@@ -40,7 +40,13 @@ struct MixerEmitter {
     const std::int64_t q = std::int64_t{p.heads} * p.head_dim, k = std::int64_t{p.kv_heads} * p.head_dim,
                        v = std::int64_t{p.kv_heads} * p.v_head_dim, o = std::int64_t{p.heads} * p.v_head_dim;
     const int wide = p.gate == HeadPlan::Gate::wide_query ? 2 : 1;
-    matrix(Kind::attention, m, "q_proj", q * wide, h);
+    if (p.q_rank > 0) {
+      matrix(Kind::attention, m, "q_proj", p.q_rank, h);
+      vector(Kind::attention, m, "inter_norm", p.q_rank);
+      matrix(Kind::attention, m, "wq", q, p.q_rank);
+    } else {
+      matrix(Kind::attention, m, "q_proj", q * wide, h);
+    }
     if (p.q_bias) vector(Kind::attention, m, "q_proj.bias", q * wide);
     if (!p.borrows_keys) {
       matrix(Kind::attention, m, "k_proj", k, h);

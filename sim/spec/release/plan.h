@@ -15,6 +15,7 @@ struct HeadPlan {
   enum class Norm { none, head, whole };  // of queries and keys: a head's columns, or the whole projection's
   enum class Gate { none, wide_query, per_head };
   int heads = 0, kv_heads = 0, head_dim = 0, v_head_dim = 0;
+  int q_rank = 0;  // queries come through a normed latent of this width (MFA)
   bool q_bias = false, kv_bias = false, o_bias = false;
   Norm norm = Norm::none;
   int norm_values = 1;  // 2: with a bias

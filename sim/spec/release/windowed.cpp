@@ -1,5 +1,5 @@
-// Families whose layers have different heads: Gemma-4, MiMo-V2, Step-3.5 and 3.7, MiniMax-M3.  Sources: transformers'
-// files for gemma4; the released config.json files and their makers' code for the others.
+// Families whose layers have different heads: Gemma-4, MiMo-V2, Step-3, 3.5 and 3.7, MiniMax-M3.  Sources:
+// transformers' files for gemma4; the released config.json files and their makers' code for the others.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -150,6 +150,26 @@ Plan read_step(const Keys& k, std::string_view) {
   return plan;
 }
 
+/// Step-3: many query heads through a latent, one key and value head; the listed layers have experts.
+Plan read_step3(const Keys& k, std::string_view) {
+  Plan plan = start_plan(k);
+  const int layers = int(plan.layers.size());
+  HeadPlan heads = read_heads(k, plan);
+  heads.q_rank = k.size("share_q_dim");
+  all_layers(plan, with_heads(heads));
+  ExpertPlan x{.experts = k.size("moe_num_experts"), .top_k = k.size("moe_top_k")};
+  check_experts(k, x, "moe_top_k");
+  x.width = k.size("moe_intermediate_size");
+  x.shared_width = k.whole_or("share_expert_dim", 0);
+  const std::vector<bool> where = listed_layers(k, "moe_layers_enum", layers);
+  place_ffn(plan, where, x, dense_width(k, where));
+  (void)k.has("norm_expert_weight");
+  (void)k.has("max_position_embedding");
+  plan.names.experts = "moe";
+  plan.names.shared = "share_expert";
+  return plan;
+}
+
 /// Block-sparse attention: an indexer picks blocks of keys in the layers that sparse_attention_freq marks.
 Plan read_minimax_m3(const Keys& k, std::string_view) {
   Plan plan = start_plan(k);
@@ -198,10 +218,10 @@ Plan read_minimax_m3(const Keys& k, std::string_view) {
 }
 
 constexpr std::array kFamilies = {
-    ReleaseFamily{"gemma4", read_gemma4},        ReleaseFamily{"mimo_v2_flash", read_mimo_v2},
-    ReleaseFamily{"mimo_v2", read_mimo_v2},      ReleaseFamily{"step3p5", read_step},
-    ReleaseFamily{"step3p5_flash", read_step},   ReleaseFamily{"step3p7", read_step},
-    ReleaseFamily{"minimax_m3", read_minimax_m3}};
+    ReleaseFamily{"gemma4", read_gemma4},         ReleaseFamily{"mimo_v2_flash", read_mimo_v2},
+    ReleaseFamily{"mimo_v2", read_mimo_v2},       ReleaseFamily{"step3p5", read_step},
+    ReleaseFamily{"step3p5_flash", read_step},    ReleaseFamily{"step3p7", read_step},
+    ReleaseFamily{"minimax_m3", read_minimax_m3}, ReleaseFamily{"step3", read_step3}};
 }  // namespace
 
 std::span<const ReleaseFamily> windowed_families() { return kFamilies; }

@@ -6,6 +6,7 @@
 
 #include "compute/kernels/equations.h"
 #include "compute/layers/index_kernels.h"
+#include "compute/layers/memory.h"
 #include "spec/catalogue.h"
 
 namespace moesim::compute {
@@ -21,10 +22,25 @@ TEST(StreamMix, MovesStreamsAndOneResult) {
   const Machine on = one_byte_a_second();
   EXPECT_DOUBLE_EQ(streams_seconds({2, 3, 4, false}, e, on), 5 + 2 * (24 + 6));
   EXPECT_DOUBLE_EQ(streams_seconds({2, 3, 4, true}, e, on), 5 + 2 * (24 + 6 + 24));
-  // Backward: the gradient of the input in, streams again, those of the streams out.
-  EXPECT_DOUBLE_EQ(streams_seconds({2, 3, 4, false, true}, e, on), 5 + 2 * (6 + 24 + 24));
-  // Those of all streams and of the result: in and out, and what was written and read again.
-  EXPECT_DOUBLE_EQ(streams_seconds({2, 3, 4, true, true}, e, on), 5 + 2 * (24 + 6 + 24 + 24 + 6));
+  // Backward through the sum: the gradient of the input and the streams in, those of the streams out; through the
+  // product of all streams: these in, and their gradient out.
+  EXPECT_DOUBLE_EQ(streams_seconds({2, 3, 4, false, true}, e, on), 5 + 2 * (6 + 24 + 24 + 24 + 24));
+  // The gradient of all streams in, of the result and the streams out; the same in again with result and streams.
+  EXPECT_DOUBLE_EQ(streams_seconds({2, 3, 4, true, true}, e, on), 5 + 2 * (24 + 6 + 24 + 24 + 6 + 24));
+}
+
+TEST(SparseBackward, EveryPickIsWalkedByWholeUnitsOfHeads) {
+  SparseEquation e;
+  e.back_tensor = 1;
+  const Machine on{.sms = 2, .tensor_per_sm = 1, .hbm = 1, .hbm_of_gpu = 1};
+  const auto time = [&](int heads, double pairs) {
+    const AttentionHeads h{spec::AttentionKind::compressed, heads, 1, 1, 1, true};
+    return sparse_backward_seconds({h, {1, 10, 10, 10, pairs}, spec::Dtype::bf16, 4}, e, on);
+  };
+  // 10 queries of 64 heads, 4 picks, 5 products on two SMs; Q, O and their gradients of two bytes.
+  EXPECT_DOUBLE_EQ(time(64, 40), 10 * 64 * 4 * 10 / 2.0 + 10 * 64 * 2 * 4);
+  EXPECT_DOUBLE_EQ(time(64, 20), time(64, 40));  // what short contexts leave empty is masked
+  EXPECT_DOUBLE_EQ(time(1, 40), 10 * 64 * 4 * 10 / 2.0 + 10 * 2 * 4);
 }
 
 TEST(IndexTopK, ARowOfEntriesIsSplitWhereSmsAreLeftOver) {
@@ -102,6 +118,17 @@ TEST(CompressedInventory, AnEntryTakes584Bytes) {
   const AttentionHeads heads{spec::AttentionKind::compressed, 64, 1, 512, 512, true, 64};
   EXPECT_EQ(cached_token_bytes(heads, spec::Dtype::fp8), Bytes{584});
   EXPECT_EQ(cached_token_bytes(heads, spec::Dtype::bf16), Bytes{1024});
+}
+
+// 21 layers keep a key of 128 for four tokens: 68 bytes in FP4, 132 in FP8.
+TEST(EntryCache, AnIndexersKeysAreWiderWhereAGpuHasNoFp4) {
+  const spec::Model m = spec::load_model("deepseek-v4-flash");
+  HeldLayers held;
+  for (int layer = 0; layer < m.layers; ++layer) held.layers.push_back(layer);
+  LayerOptions options;
+  const Bytes narrow = kv_bytes_per_token(m, held, options);
+  options.precision.entry_keys = spec::EntryKeys::fp8;
+  EXPECT_EQ(kv_bytes_per_token(m, held, options) - narrow, Bytes{21 * (132 - 68) / 4});
 }
 }  // namespace
 }  // namespace moesim::compute

@@ -51,6 +51,20 @@ TEST(Overlap, SingleBatchSendsResultsDuringTheLastThirdOfTheExperts) {
   EXPECT_EQ(run(OverlapKind::single_batch, layer(1_s, 2_s, 4_s, 4_s, 6_s, 1_s), 1).total, 13_s);
 }
 
+TEST(Overlap, ExpertsThatJoinALayerLaterRunBesideIt) {
+  // Attention 1 + 2, dispatch 5 beside dense 3 and the next layer's projections 1: one waited for; experts 4; combine 9
+  // beside the rest of the next layer, 2 + 3: four waited for.
+  std::array<double, kStepParts> parts{};
+  const OverlapPlan& plan = overlap_plan(OverlapKind::shortcut);
+  const LayerPieces pair[] = {layer(1_s, 2_s, 3_s, 5_s, 4_s, 9_s), layer(1_s, 2_s, 3_s, 0_s, 0_s, 0_s)};
+  EXPECT_EQ(overlapped_time(plan, pair, parts), 1_s + 2_s + 5_s + 4_s + 9_s);
+  EXPECT_DOUBLE_EQ(parts[std::size_t(StepPart::dispatch)], 1);
+  EXPECT_DOUBLE_EQ(parts[std::size_t(StepPart::combine)], 4);
+  // Short exchanges are hidden whole.
+  const LayerPieces fast[] = {layer(1_s, 2_s, 3_s, 4_s, 4_s, 5_s), layer(1_s, 2_s, 3_s, 0_s, 0_s, 0_s)};
+  EXPECT_EQ(overlapped_time(plan, fast, parts), 1_s + 2_s + 3_s + 1_s + 4_s + 2_s + 3_s);
+}
+
 TEST(Overlap, TwoBatchesHideShortExchanges) {
   // Each micro-batch computes 1+1+1+1 s a layer and its exchanges take 1 s each: all hidden but the very last combine.
   const Result r = run(OverlapKind::two_batch, layer(1_s, 1_s, 1_s, 1_s, 1_s, 1_s), 10);

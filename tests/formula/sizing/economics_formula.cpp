@@ -27,7 +27,7 @@ TEST(Economics, InstancesShareNodesUntilTheyFillThem) {
   EXPECT_EQ(gpus(12, 2), 32);  // whole nodes each
 }
 
-/// One after the other, and no instance across the end of a node.
+/// Each pool over as many nodes as are paid for, and no instance across the end of a node.
 TEST(Economics, PoolsShareNodesWhereTheirInstancesFit) {
   const PricedNode n = node();
   const auto of = [&](int prefill, int prefills, int decode, int decodes) {
@@ -39,15 +39,19 @@ TEST(Economics, PoolsShareNodesWhereTheirInstancesFit) {
   EXPECT_EQ(of(2, 1, 2, 1).gpus(), 8);
   EXPECT_DOUBLE_EQ(of(2, 1, 2, 1).cost_per_hour(), 16);
   EXPECT_DOUBLE_EQ(of(2, 1, 2, 1).power(), 4000);
-  EXPECT_EQ(of(2, 1, 4, 1).first_gpus(), (std::vector{0, 4}));
+  using serving::Places;
+  EXPECT_EQ(of(2, 1, 4, 1).places(), (Places{{0}, {4}}));
   EXPECT_EQ(of(2, 1, 4, 1).gpus(), 8);
-  EXPECT_EQ(of(2, 3, 4, 1).first_gpus(), (std::vector{0, 8}));  // not 6 to 9
+  EXPECT_EQ(of(2, 3, 4, 1).places(), (Places{{4, 8, 10}, {0}}));
   EXPECT_EQ(of(2, 3, 4, 1).gpus(), 16);
-  EXPECT_EQ(of(4, 3, 2, 2).first_gpus(), (std::vector{0, 12}));
+  EXPECT_EQ(of(4, 3, 2, 2).places(), (Places{{0, 4, 8}, {12, 14}}));
   EXPECT_EQ(of(4, 3, 2, 2).gpus(), 16);
-  EXPECT_EQ(of(4, 1, 8, 2).first_gpus(), (std::vector{0, 8}));
+  EXPECT_EQ(of(4, 1, 8, 2).places(), (Places{{0}, {8, 16}}));
   EXPECT_EQ(of(4, 1, 8, 2).nodes(), 3);
-  EXPECT_EQ(of(16, 1, 4, 1).first_gpus(), (std::vector{0, 16}));
+  EXPECT_EQ(of(16, 1, 4, 1).places(), (Places{{0}, {16}}));
+  EXPECT_EQ(of(2, 4, 2, 4).places(), (Places{{0, 2, 8, 10}, {4, 6, 12, 14}}));
+  EXPECT_TRUE(of(2, 4, 2, 4).is_spread());
+  EXPECT_FALSE(of(8, 2, 8, 2).is_spread());
   EXPECT_EQ(of(16, 1, 4, 1).nodes(), 3);
 }
 
@@ -149,6 +153,28 @@ TEST(Standings, AreUsedUpAtTheirTargets) {
   EXPECT_FALSE(all_met(standings(t, f)));
   f.rejected = 0, f.finished = 0;
   EXPECT_FALSE(all_met(standings(t, f)));
+}
+/// 8 GPUs at 2 USD beside 16 at 1.5: these would have to cost 1 USD each, the others may cost 3.
+TEST(Economics, SaysAtWhichPriceAnotherKindOfNodeWouldWin) {
+  Plan plan;
+  plan.nodes = {node(), node(), node()};
+  plan.nodes[1].gpu_hour = 1.5;
+  Search s;
+  const auto add = [&](std::size_t kind, int instances, Fate fate) {
+    Entry& e = s.entries.emplace_back();
+    e.deployment = {&plan.nodes[kind], "sglang", {pool(serving::Role::both, 8, 1)}, {instances}};
+    e.fate = fate;
+  };
+  add(1, 3, Fate::front), add(0, 1, Fate::chosen), add(1, 2, Fate::meets), add(2, 1, Fate::misses);
+  EXPECT_TRUE(price_breaks(plan, s).empty()) << "nothing is the answer";
+  s.winner = 1;
+  const std::vector<PriceBreak> prices = price_breaks(plan, s);
+  ASSERT_EQ(prices.size(), 2u);
+  EXPECT_EQ(prices[0].node, &plan.nodes[0]);
+  EXPECT_DOUBLE_EQ(prices[0].at, 3);
+  EXPECT_EQ(prices[1].node, &plan.nodes[1]);
+  EXPECT_DOUBLE_EQ(prices[1].at, 1);
+  EXPECT_EQ(prices[1].entry, 2u);
 }
 }  // namespace
 }  // namespace moesim::sizing

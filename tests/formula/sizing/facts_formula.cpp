@@ -57,15 +57,17 @@ TEST_F(Said, WhatDoesNotHoldIsInTheFirstLinesAndInJson) {
 
 TEST_F(Said, WhatThePlanRequiresIsSaidWhereItIsMissed) {
   search_.checks = {
-      {CheckKind::node_loss, "a node lost, its instance goes on without", false, "ttft_p90 4 s of 3 s", 2},
+      {CheckKind::node_loss, "a node lost, no spare: its instance goes on without", false, "ttft_p90 4 s of 3 s", 2},
       {CheckKind::bursts, "arrivals in bursts", true, "tpot_p90 6 ms of 10 ms", 0.6}};
   EXPECT_TRUE(required_missed(plan_, search_).empty()) << "nothing is required";
   plan_.section.confirm.required = {CheckKind::bursts, CheckKind::drift};
   EXPECT_TRUE(required_missed(plan_, search_).empty()) << "it holds, and experts that are not placed do not drift";
   plan_.section.confirm.required = {CheckKind::spare};
-  EXPECT_EQ(required_missed(plan_, search_),
-            std::vector<std::string>{"node_loss: a node lost, its instance goes on without: ttft_p90 4 s of 3 s"})
-      << "no spare is needed, but it does not hold";
+  EXPECT_TRUE(required_missed(plan_, search_).empty()) << "with a spare was not asked";
+  plan_.section.confirm.required = {CheckKind::node_loss};
+  EXPECT_EQ(
+      required_missed(plan_, search_),
+      std::vector<std::string>{"node_loss: a node lost, no spare: its instance goes on without: ttft_p90 4 s of 3 s"});
   EXPECT_EQ(json()["answer"]["required_missed"].size(), 1u);
   plan_.section.confirm.required = {CheckKind::bursts};
   EXPECT_EQ(verdict_text(plan_, search_.checks[0]), "missed");

@@ -1,5 +1,6 @@
 // What a training plan is answered, sentence by sentence, from figures that are written out.
 #include "formula/sizing/job_answers.h"
+#include "support/pin.h"
 
 namespace moesim::sizing {
 namespace {
@@ -43,19 +44,26 @@ TEST_F(JobAnswer, OfAWholeRunSaysWhatSparesGainAndWhatIsOfStepsAlone) {
   choose(e);
   choice_.runs = 3;
   EXPECT_EQ(
-      head(4),
+      head(6),
       "24 GPUs, 3 nodes of box, 1 of them spare: TP1 PP1 DP16\n"
-      "the run with its failures, 3 as seed 1 draws them: 2.0 days, 1,152 USD (24.00 USD/h), 1,152 GPU-hours paid, "
-      "goodput 50.0 %\n"
+      "the run with its failures: 2.0 days, 1,152 USD on average (24.00 USD/h), 1,152 GPU-hours paid, goodput 50.0 %\n"
+      "over 100 draws of what fails, 3 failures on average: 2.5 days and 1,440 USD do in 90 % of them\n"
+      "the scenario plays the first of them, of seed 1: 1.0 days, 576 USD, 1 failure\n"
       "1 spare node: 4.0 days -> 2.0 days, 1,536 USD -> 1,152 USD\n"
       "its steps alone: 1.0 days, 384 USD; step 8.64 s, MFU 40.0 %, 90.0 of 100.0 usable GB on the fullest GPU\n");
-  EXPECT_TRUE(says("1 mappings formed or refused, 0 simulations of a step, judged by 3 whole runs\n"));
-  EXPECT_EQ(
-      section("The whole run, by the nodes kept in waiting"),
-      " spare nodes      time    USD  goodput  failures  saving    lost  restarts  waiting for a spare  slow GPUs\n"
-      " 0            4.0 days  1,536   50.0 %         3  1.00 s  2.00 s    3.00 s               2.00 d     4.00 s\n"
-      " 1 (chosen)   2.0 days  1,152   50.0 %         3  1.00 s  2.00 s    3.00 s               12.0 h     4.00 s\n"
-      " 2            1.9 days  1,459   50.0 %         3  1.00 s  2.00 s    3.00 s                  0 s     4.00 s\n");
+  EXPECT_TRUE(
+      says("1 mappings formed or refused, 0 simulations of a step, judged by 3 whole runs of 100 draws each\n"));
+  EXPECT_EQ(section("The whole run, by the nodes kept in waiting: means over 100 draws"),
+            " spare nodes      time   in 90 %    USD  within targets  goodput  failures  saving    lost  restarts  "
+            "waiting for a spare  slow GPUs\n"
+            " 0            4.0 days  5.0 days  1,536            93 %   50.0 %         3  1.00 s  2.00 s    3.00 s      "
+            "         2.00 d     4.00 s\n"
+            " 1 (chosen)   2.0 days  2.5 days  1,152            93 %   50.0 %         3  1.00 s  2.00 s    3.00 s      "
+            "         12.0 h     4.00 s\n"
+            " 2            1.9 days  2.4 days  1,459            93 %   50.0 %         3  1.00 s  2.00 s    3.00 s      "
+            "            0 s     4.00 s\n");
+  job_.section.targets.days = 3;
+  EXPECT_TRUE(says("2.5 days and 1,440 USD do in 90 % of them, 93 % are within the targets\n"));
 }
 
 TEST_F(JobAnswer, TablesTellStepsAloneFromTheWholeRun) {
@@ -197,12 +205,12 @@ TEST_F(JobAnswer, NearestIsByTheWholeRunWhereOneIsAskedFor) {
   fails();
   job_.section.targets.days = 0.5;
   choice_.entries = {entry(2, 1, 8.64), entry(2, 2, 17.28), entry(1, 1, 4)};
-  choice_.entries[0].runs = {run(0, 9, 16, 2)}, choice_.entries[1].runs = {run(0, 3, 16, 2)};
+  choice_.entries[0].runs = {run(0, 9, 16, 2)}, choice_.entries[1].runs = {run(0, 2.4, 16, 2)};
   judge(job_, choice_.entries[0]), judge(job_, choice_.entries[1]);
   EXPECT_EQ(
       head(2),
-      "Nothing meets the targets. Nearest: TP1 PP2 DP8, 1f1b on 16 GPUs: the run with its failures: 3.0 days of 12.0 "
-      "h\nIt would do with 3.0 days, or on about 12 such nodes if it scaled.\n");
+      "Nothing meets the targets. Nearest: TP1 PP2 DP8, 1f1b on 16 GPUs: the run with its failures: 3.0 days of 12.0 h "
+      "in 90 % of its draws\nIt would do with 3.0 days, or on about 12 such nodes if it scaled.\n");
 }
 
 TEST_F(JobAnswer, NearestOfWhatOnlyBoundsAreKnownOf) {
@@ -247,9 +255,28 @@ TEST_F(JobAnswer, JsonTellsStepsAloneFromTheWholeRun) {
   e.run = e.runs[1];
   choose(e);
   const std::string json = answer_json(job_, choice_);
-  for (const char* line : {"\"days\": 1.0", "\"cost\": 384.0", "\"run_days\": 2.0", "\"run_cost\": 1152.0",
-                           "\"run_paid_gpus\": 24.0", "\"spare_nodes\": 1", "\"run_gpu_hours\": 768.0"})
+  for (const char* line :
+       {"\"days\": 1.0", "\"cost\": 384.0", "\"run_days\": 2.0", "\"run_cost\": 1152.0", "\"run_paid_gpus\": 24.0",
+        "\"spare_nodes\": 1", "\"run_gpu_hours\": 768.0", "\"run_days_within\": 2.5", "\"run_cost_within\": 1440.0",
+        "\"run_share_met\": 0.93", "\"draws\": 100", "\"run_days_of_seed\": 1.0", "\"run_cost_of_seed\": 576.0"})
     EXPECT_NE(json.find(line), std::string::npos) << line << "\n" << json;
+}
+
+TEST_F(JobAnswer, MetricsTellTheDrawOfTheScenarioFromAllDraws) {
+  fails();
+  MappingEntry e = entry(2, 1, 8.64);
+  e.runs = {run(1, 2, 24, 0)};  // two days of 24 GPUs at a USD an hour
+  e.run = e.runs[0];
+  choose(e);
+  results::Results r(":memory:", {});
+  write_job_figures(r, choice_);
+  test::pin(r, "run_days_mean", "run", 2);
+  test::pin(r, "run_days_within", "run", 2.5);
+  test::pin(r, "run_cost_mean", "run", 2 * 24 * 24);
+  test::pin(r, "run_cost_within", "run", 2.5 * 24 * 24);
+  test::pin(r, "run_share_met", "run", 0.93);
+  EXPECT_DOUBLE_EQ(r.metric_value("run_days"), 1);
+  EXPECT_DOUBLE_EQ(r.metric_value("run_cost"), 576);
 }
 }  // namespace
 }  // namespace moesim::sizing

@@ -17,7 +17,9 @@ TEST(Judging, MeetsATargetThatIsJustReached) {
   EXPECT_EQ(missed(job, 2, 100.0001, false), "cost: 100.0001 USD of 100");
   EXPECT_EQ(missed(job, 2.5, 100, true), "the whole run: 2.5 days of 2.0 days");
   job.fails = true;
-  EXPECT_EQ(missed(job, 2, 120, true), "the run with its failures: 120 USD of 100");
+  EXPECT_EQ(missed(job, 2, 120, true), "the run with its failures: 120 USD of 100 in 90 % of its draws");
+  job.section.targets.share = 0.875;
+  EXPECT_EQ(missed(job, 2, 120, true), "the run with its failures: 120 USD of 100 in 87.5 % of its draws");
   job.section.targets = {};
   EXPECT_EQ(missed(job, 1e9, 1e9, true), "");
 }
@@ -45,8 +47,9 @@ TEST(Judging, OfItsRunsAMappingHasTheBestThatMeets) {
   job.section.targets.days = 3;
   MappingEntry e;
   const auto run = [](int spares, double days, double cost) {
-    RunFigures out;
-    out.spares = spares, out.days = days, out.cost = cost;
+    DrawnRun out;
+    out.spares = spares, out.days = days / 2, out.cost = cost / 2;
+    out.within_days = days, out.within_cost = cost;
     return out;
   };
   e.runs = {run(0, 4, 10), run(1, 3, 20), run(2, 2, 30)};
@@ -60,13 +63,14 @@ TEST(Judging, OfItsRunsAMappingHasTheBestThatMeets) {
   judge(job, e);
   EXPECT_EQ(e.run->spares, 2);
   EXPECT_EQ(e.fate, MappingFate::misses);
-  EXPECT_EQ(e.reason, "the run with its failures: 2.0 days of 1.0 days");
+  EXPECT_EQ(e.reason, "the run with its failures: 2.0 days of 1.0 days in 90 % of its draws");
 }
 
 // Works from 0 to 10 s, from 20 to 30 s, and from 50 s on.
 TEST(Judging, ARunTakesAtLeastItsWorkAndWhatInterruptsItMeanwhile) {
-  const Interruptions known{{10, 20}, {30, 50}};
-  const auto seconds = [&](double work) { return least_days(work, known) * kDay; };
+  Interruptions known;
+  known.add(10, 20), known.add(30, 50);
+  const auto seconds = [&](double work) { return known.least_days(work) * kDay; };
   EXPECT_NEAR(seconds(9), 9, 1e-7);
   EXPECT_NEAR(seconds(10), 10, 1e-7);
   EXPECT_NEAR(seconds(11), 21, 1e-7);
@@ -74,7 +78,16 @@ TEST(Judging, ARunTakesAtLeastItsWorkAndWhatInterruptsItMeanwhile) {
   EXPECT_NEAR(seconds(21), 51, 1e-7);
   EXPECT_LT(seconds(100), 130);
   EXPECT_NEAR(seconds(100), 130, 1e-6);
-  EXPECT_NEAR(least_days(7, {}) * kDay, 7, 1e-7);
+  EXPECT_NEAR(Interruptions().least_days(7) * kDay, 7, 1e-7);
+}
+
+TEST(Judging, TargetsAreHeldAgainstWhatAShareOfTheDrawsTakesAtMost) {
+  const std::vector<double> days{7, 1, 10, 4, 9, 2, 8, 3, 6, 5};
+  for (const auto& [share, within] : {std::pair(0.9, 9.0), {0.91, 10.0}, {0.5, 5.0}, {0.01, 1.0}, {1.0, 10.0}}) {
+    EXPECT_DOUBLE_EQ(spread_of(days, share).within, within) << share;
+    EXPECT_DOUBLE_EQ(spread_of(days, share).mean, 5.5);
+  }
+  EXPECT_DOUBLE_EQ(spread_of({3}, 0.2).within, 3);
 }
 
 TEST(Judging, SpareNodesAreOfThoseThatMayBeHad) {

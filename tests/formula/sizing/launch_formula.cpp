@@ -12,7 +12,8 @@ using serving::Role;
 class Launch : public testing::Test {
  protected:
   Launch() {
-    node_.node.gpus = 8;
+    node_.node.gpus = 8, node_.node.gpu.generation = "hopper";
+    node_.node.gpu.nvlink = {450e9}, node_.node.pcie = {64e9};
     plan_.model = spec::load_model("deepseek-v3");
     plan_.load.input = 2000;
   }
@@ -31,22 +32,27 @@ TEST_F(Launch, StartsLargeUnitsOfSglangWithTheirPlacementAndARouter) {
   EXPECT_EQ(
       text("sglang",
            {unit(Role::prefill, 32, OverlapKind::two_batch), unit(Role::decode, 72, OverlapKind::five_stage)}),
-      "# 1 of these, on 32 GPUs each (4 nodes: once a node)\n"
+      "# 1 of these, on 32 GPUs each (4 nodes: once a node, RANK its number among them from 0, HEAD the address of the "
+      "first)\n"
       "# which experts where: from loads recorded on your traffic (moesim trace import)\n"
       "moesim place --trace RECORDED.db --strategy eplb --gpus 32 --nodes 4 --slots 288 --format sglang -o "
       "prefill.placement.json\n"
-      "python -m sglang.launch_server --model-path deepseek-ai/DeepSeek-V3 --tp-size 32 --enable-dp-attention "
+      "# on nodes 0 to 3:\n"
+      "python -m sglang.launch_server --host 0.0.0.0 --model-path deepseek-ai/DeepSeek-V3 --tp-size 32 "
+      "--enable-dp-attention "
       "--dp-size 32 "
       "--moe-dense-tp-size 1 --enable-dp-lm-head --ep-size 32 --moe-a2a-backend deepep --deepep-mode normal "
       "--ep-num-redundant-experts 32 --init-expert-location prefill.placement.json --enable-two-batch-overlap "
       "--disaggregation-mode prefill --max-running-requests 8192 --chunked-prefill-size 524288 --mem-fraction-static "
       "0.835 --nnodes 4 --node-rank $RANK --dist-init-addr $HEAD:5000\n"
-      "# 1 of these, on 72 GPUs each (9 nodes: once a node)\n"
+      "# 1 of these, on 72 GPUs each (9 nodes: once a node, RANK its number among them from 0, HEAD the address of the "
+      "first)\n"
       "# which experts where: from loads recorded on your traffic (moesim trace import)\n"
       "moesim place --trace RECORDED.db --strategy eplb --gpus 72 --nodes 9 --slots 288 --format sglang -o "
       "decode.placement.json\n"
       "# overlap: two micro-batches, as the engine cuts them\n"
-      "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK=256 python -m sglang.launch_server --model-path "
+      "# on nodes 4 to 12:\n"
+      "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK=256 python -m sglang.launch_server --host 0.0.0.0 --model-path "
       "deepseek-ai/DeepSeek-V3 --tp-size 72 --enable-dp-attention --dp-size 72 --moe-dense-tp-size 1 "
       "--enable-dp-lm-head --ep-size 72 --moe-a2a-backend deepep --deepep-mode low_latency --ep-num-redundant-experts "
       "32 "
@@ -54,7 +60,8 @@ TEST_F(Launch, StartsLargeUnitsOfSglangWithTheirPlacementAndARouter) {
       "--max-running-requests 18432 --cuda-graph-max-bs 256 --mem-fraction-static 0.835 --nnodes 9 --node-rank $RANK "
       "--dist-init-addr $HEAD:5000\n"
       "# in front, NODE0 the first node:\n"
-      "python -m sglang_router.launch_router --pd-disaggregation --prefill http://NODE0:30000 8998 --decode "
+      "python -m sglang_router.launch_router --host 0.0.0.0 --port 7999 --pd-disaggregation --prefill "
+      "http://NODE0:30000 8998 --decode "
       "http://NODE4:30000\n"
       "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.sglang in place of "
       "python -m sglang.launch_server\n");
@@ -65,8 +72,10 @@ TEST_F(Launch, StartsOtherNodesOfVllmWithoutAServerOfTheirOwn) {
   d.slots = 256, d.batch = 64, d.tokens = 8192;
   EXPECT_EQ(
       text("vllm", {d}),
-      "# 1 of these, on 16 GPUs each (2 nodes: once a node)\n"
+      "# 1 of these, on 16 GPUs each (2 nodes: once a node, RANK its number among them from 0, HEAD the address of the "
+      "first)\n"
       "# which experts where: the engine plans it as it serves, it takes no file\n"
+      "# on nodes 0 to 1:\n"
       "vllm serve deepseek-ai/DeepSeek-V3 --tensor-parallel-size 1 --data-parallel-size 16 --enable-expert-parallel "
       "--all2all-backend allgather_reducescatter --enable-eplb --eplb-config '{\"num_redundant_experts\": 0}' "
       "--max-num-seqs 64 --max-num-batched-tokens 8192 "
@@ -120,7 +129,9 @@ TEST_F(Launch, TellsInstancesOfOneNodeApart) {
   for (const char* part :
        {"CUDA_VISIBLE_DEVICES=0,1,2,3 VLLM_NIXL_SIDE_CHANNEL_PORT=5600 vllm serve ",
         "CUDA_VISIBLE_DEVICES=4,5,6,7 VLLM_NIXL_SIDE_CHANNEL_PORT=5604 vllm serve ",
-        " --port 8004 --data-parallel-rpc-port 13349\n", "prompts to NODE0:8000, and what they answer to NODE0:8004 "})
+        " --port 8004 --data-parallel-rpc-port 13349\n",
+        "vllm-router --host 0.0.0.0 --port 7999 --policy power_of_two --vllm-pd-disaggregation --prefill "
+        "http://NODE0:8000 --decode http://NODE0:8004\n"})
     EXPECT_NE(vllm.find(part), std::string::npos) << part << "\nin\n" << vllm;
   const std::string trtllm = text("trtllm", {prefill, decode});
   for (const char* part : {"CUDA_VISIBLE_DEVICES=4,5,6,7 trtllm-serve ", " --config decode.yaml --port 8004\n",
@@ -148,6 +159,68 @@ TEST_F(Launch, MakesThePrecisionThatTheEngineCanMake) {
       << text("vllm", {d});
 }
 
+/// Before Hopper DeepEP's kernels do not run: SGLang gathers tokens, as it does where nothing is asked for.
+TEST_F(Launch, AsksForDeepEpWhereItRuns) {
+  PoolDesign d = unit(Role::both, 8, OverlapKind::none);
+  EXPECT_NE(text("sglang", {d}).find(" --ep-size 8 --moe-a2a-backend deepep --deepep-mode auto "), std::string::npos);
+  node_.node.gpu.generation = "ampere";
+  const std::string a100 = text("sglang", {d});
+  EXPECT_EQ(a100.find(" --moe-a2a-backend"), std::string::npos) << a100;
+  EXPECT_NE(a100.find(" --ep-size 8 --ep-num-redundant-experts 32"), std::string::npos) << a100;
+  EXPECT_NE(a100.find("# tokens are gathered, as was simulated"), std::string::npos) << a100;
+  EXPECT_NE(scenario_text(plan_, {&node_, "sglang", {d}, {1}}, {}).find(", exchange: all_gather"), std::string::npos);
+  node_.node.gpu.generation = "hopper", node_.node.gpu.nvlink = node_.node.pcie;  // on PCIe cards
+  EXPECT_EQ(text("sglang", {d}).find(" --moe-a2a-backend"), std::string::npos);
+}
+
+/// Stages over nodes: Ray starts them all from one command.
+TEST_F(Launch, StartsStagesOfVllmOverNodesOnce) {
+  PoolDesign d{.role = Role::both, .tensor = 8, .pipeline = 2, .experts_tensor = true, .slots = 256};
+  const std::string vllm = text("vllm", {d});
+  EXPECT_NE(
+      vllm.find("# 1 of these, on 16 GPUs each (2 nodes: once, on the first of them, HEAD its address; before, ray "
+                "start --head --port=6379 there, ray start --address=$HEAD:6379 on the others)\n"),
+      std::string::npos)
+      << vllm;
+  EXPECT_NE(vllm.find(" --distributed-executor-backend ray\n"), std::string::npos) << vllm;
+  EXPECT_EQ(vllm.find("$RANK"), std::string::npos) << vllm;
+  EXPECT_NE(text("sglang", {d}).find(" --pp-size 2 "), std::string::npos);
+  EXPECT_NE(text("sglang", {d}).find(" --nnodes 2 --node-rank $RANK"), std::string::npos);
+}
+
+/// Three instances of 8 GPUs fill three nodes, and something must share requests out.
+TEST_F(Launch, PutsARouterInFrontOfSeveralInstances) {
+  const PoolDesign d{.role = Role::both, .tensor = 8, .experts_tensor = true, .slots = 256};
+  const auto three = [&](const std::string& engine) { return launch_text(plan_, {&node_, engine, {d}, {3}}); };
+  EXPECT_NE(three("sglang").find("# on nodes 0 to 2:\n"), std::string::npos) << three("sglang");
+  EXPECT_NE(
+      three("sglang").find("python -m sglang_router.launch_router --host 0.0.0.0 --port 7999 --policy power_of_two "
+                           "--worker-urls http://NODE0:30000 http://NODE1:30000 http://NODE2:30000\n"),
+      std::string::npos)
+      << three("sglang");
+  EXPECT_NE(three("vllm").find("vllm-router --host 0.0.0.0 --port 7999 --policy power_of_two --worker-urls "
+                               "http://NODE0:8000 http://NODE1:8000 http://NODE2:8000\n"),
+            std::string::npos)
+      << three("vllm");
+  EXPECT_NE(three("trtllm").find("upstream instances { least_conn; server NODE0:8000; server NODE1:8000; server "
+                                 "NODE2:8000; }"),
+            std::string::npos)
+      << three("trtllm");
+  EXPECT_EQ(text("sglang", {d}).find("in front, NODE0"), std::string::npos) << "one needs none";
+}
+
+/// Two instances of 4 GPUs of each role on two nodes: one of each on either.
+TEST_F(Launch, SpreadsARoleOverTheNodes) {
+  PoolDesign prefill = unit(Role::prefill, 4, OverlapKind::none), decode = unit(Role::decode, 4, OverlapKind::none);
+  const std::string out = launch_text(plan_, {&node_, "vllm", {prefill, decode}, {2, 2}});
+  EXPECT_NE(
+      out.find("# 2 of these, on 4 GPUs each\n# which experts where: the engine plans it as it serves, it takes no "
+               "file\n# on nodes 0 to 1:\nCUDA_VISIBLE_DEVICES=0,1,2,3 VLLM_NIXL_SIDE_CHANNEL_HOST=$(hostname -i) "),
+      std::string::npos)
+      << out;
+  EXPECT_NE(out.find("# on nodes 0 to 1:\nCUDA_VISIBLE_DEVICES=4,5,6,7 "), std::string::npos) << out;
+}
+
 TEST_F(Launch, WritesTheFilesOfTensorRtLlm) {
   const std::string out =
       text("trtllm", {unit(Role::prefill, 32, OverlapKind::none), unit(Role::decode, 32, OverlapKind::none)});
@@ -155,7 +228,8 @@ TEST_F(Launch, WritesTheFilesOfTensorRtLlm) {
        {"enable_attention_dp: true\n", "moe_config: {backend: WIDEEP, load_balancer: prefill.placement.json}\n",
         "cache_transceiver_config: {backend: DEFAULT, max_tokens_in_buffer: 8192}\n",
         "cuda_graph_config: {max_batch_size: 256, enable_padding: true}\n",
-        "mpirun -n 32 trtllm-llmapi-launch trtllm-serve deepseek-ai/DeepSeek-V3 --tp_size 32 --ep_size 32 "
+        "mpirun -n 32 -H $HOSTS trtllm-llmapi-launch trtllm-serve deepseek-ai/DeepSeek-V3 --host 0.0.0.0 --tp_size 32 "
+        "--ep_size 32 "
         "--max_batch_size 256 --max_num_tokens 16384 --config decode.yaml\n",
         "trtllm-serve disaggregated -c disagg.yaml\n"})
     EXPECT_NE(out.find(line), std::string::npos) << line << "\nin\n" << out;

@@ -59,9 +59,16 @@ TEST_F(LostNode, TakesAllOfAPoolThatIsOnIt) {
 
 TEST_F(LostNode, LeavesTheRestOfAnInstanceOfSeveral) {
   const auto all = lost({both(1, 16)}, {1});
-  ASSERT_EQ(all.size(), 1u);
-  EXPECT_EQ(all[0].what, "a node lost, its instance goes on without");
-  EXPECT_EQ(lost({both(2, 8)}, {1}).size(), 2u) << "a broken tensor group";
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].what, "a node lost, no spare: its instance goes on without");
+  EXPECT_EQ(all[0].trial.faults, "[{kind: node, at: 5 s, pool: both, instance: 0}]") << "for good";
+  EXPECT_EQ(all[0].trial.start_up, Time{}) << "nothing starts anew";
+  EXPECT_EQ(all[1].what.substr(0, 19), "a node lost, after ");
+  const Time away = all[1].trial.duration - 20_s;
+  EXPECT_GT(away, 70_s) << "10 s until it is noticed, a minute and the weights";
+  EXPECT_EQ(all[1].trial.faults, "[{kind: node, at: 5 s, pool: both, instance: 0, repair: " + to_text(away) + "}]");
+  EXPECT_EQ(all[1].trial.start_up, Time{});
+  EXPECT_EQ(lost({both(2, 8)}, {1})[0].what, "a node lost, no spare") << "a broken tensor group";
 }
 
 TEST(StartUp, IsAMinuteAndTheWeightsFromDisk) { EXPECT_EQ(start_up_of(60e9), 70_s); }

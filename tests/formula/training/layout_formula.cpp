@@ -83,6 +83,48 @@ TEST(Plan, ModulesThatAreComputedAgainAreNotKept) {
   EXPECT_EQ(kept("recompute_modules: [activations]"), all - activation);
   EXPECT_EQ(kept("recompute_modules: [activations, norms]"), all - norms - activation);
   EXPECT_EQ(kept("recompute_modules: [activations, norms]"), kept("recompute: selective"));
+  // Of 32 heads the sums of scores, in FP32; the output stays for the projection's gradient.
+  EXPECT_EQ(kept("recompute_modules: [core_attention]"), all - 4096ll * 32 * 4);
+}
+
+// DeepSeek-V2-Lite's second layer, 4096 tokens: two shared and 64 routed experts of 1408 columns.
+TEST(Plan, ExpertsThatAreComputedAgainKeepTheirInputAlone) {
+  const auto kept = [](const std::string& how, std::int64_t rows) {
+    const TrainingPlan plan =
+        read_plan(scenario("batch: 32, recompute_modules: [" + how + "]", "deepseek-v2-lite", "h800-32"));
+    return compute::sum_of(compute::layer_activations(plan.model, 1, plan.batch, rows, plan.setup.options)).v;
+  };
+  const std::int64_t all = kept("", 1000), shared = 4096ll * 3 * 2816 * 2, routed = 1000ll * (2048 + 3 * 1408) * 2;
+  EXPECT_EQ(kept("shared_experts", 1000), all - shared);
+  EXPECT_EQ(kept("experts", 1000), all - shared - routed - 4096ll * 64 * 4);
+  EXPECT_EQ(kept("experts", 0), kept("experts", 1000));
+}
+
+// What is executed besides is one more forward pass of what is computed again.
+TEST(Plan, ModulesThatAreComputedAgainTakeTheirForwardPass) {
+  const auto flops = [](const std::string& how, compute::LayerPart part, compute::Pass pass) {
+    const TrainingPlan plan =
+        read_plan(scenario("batch: 32, recompute_modules: [" + how + "]", "deepseek-v2-lite", "h800-32"));
+    const std::vector<std::int64_t> rows(64, 100);
+    std::vector<compute::Operation> operations;
+    compute::append_operations(operations, plan.model, 1, part, pass, plan.batch, rows, plan.setup.options);
+    double sum = 0;
+    for (const compute::Operation& o : operations) sum += o.flops.v;
+    return sum;
+  };
+  using enum compute::LayerPart;
+  using enum compute::Pass;
+  const auto more = [&](const std::string& how, compute::LayerPart part) {
+    return flops(how, part, backward_input) - flops("", part, backward_input);
+  };
+  EXPECT_EQ(more("shared_experts", shared), flops("", shared, forward));
+  EXPECT_EQ(more("shared_experts", experts), 0);
+  for (const compute::LayerPart part : {shared, experts}) EXPECT_EQ(more("experts", part), flops("", part, forward));
+  // Its norm has 2 operations a number, and is no part of what is computed again.
+  EXPECT_EQ(more("experts", gate), flops("", gate, forward) - 2 * 2048.0 * 4096);
+  // 16 heads of 192 and 128 columns over half of 4096 x 4096 pairs.
+  EXPECT_EQ(more("core_attention", attention), 2 * 16 * (192 + 128) * 4096.0 * 4096 / 2);
+  EXPECT_EQ(more("core_attention", gate), 0);
 }
 }  // namespace
 }  // namespace moesim::training

@@ -24,20 +24,20 @@ TEST_F(NextSteps, NextStepsAreOtherPlansFigures) {
     EXPECT_NE(at, choice.next.end()) << what;
     return at == choice.next.end() ? NextStep{} : *at;
   };
-  const auto same_as = [&](const NextStep& step, const RunFigures& f) {
+  const auto same_as = [&](const NextStep& step, const DrawnRun& f) {
     EXPECT_DOUBLE_EQ(step.days, f.days) << step.what;
     EXPECT_DOUBLE_EQ(step.cost, f.cost) << step.what;
     EXPECT_DOUBLE_EQ(step.gpus, f.paid_gpus) << step.what;
   };
-  same_as(next("tokens +20 %"), WholeRun(plan(6e10, 400, "{}"), w.mapping, w.result->step).play(choice.run->spares));
+  same_as(next("tokens +20 %"), WholeRun(plan(6e10, 400, "{}"), w.mapping, w.result->step).drawn(choice.run->spares));
   same_as(next("failures twice as often"),
-          WholeRun(plan(5e10, 200, "{}"), w.mapping, w.result->step).play(choice.run->spares));
+          WholeRun(plan(5e10, 200, "{}"), w.mapping, w.result->step).drawn(choice.run->spares));
   EXPECT_DOUBLE_EQ(next("price +20 %").cost, 1.2 * choice.run->cost);
   EXPECT_DOUBLE_EQ(next("price +20 %").days, choice.run->days);
   ASSERT_EQ(w.mapping.nodes, 2);
   const auto larger = choice.best_of(*w.mapping.node, 4);
   ASSERT_TRUE(larger && choice.entries[*larger].run);
-  const RunFigures& more = *choice.entries[*larger].run;
+  const DrawnRun& more = *choice.entries[*larger].run;
   same_as(next(more.spares > 0 ? fmt::format("2 more nodes, {} spare", more.spares) : "2 more nodes"), more);
 }
 
@@ -47,20 +47,21 @@ TEST_F(NextSteps, TheLeastRelaxationIsTheNextCheaperRun) {
   const Choice open = choose(job("5e10", run, "{}"), 2);
   int relaxed = 0;
   for (const double share : {1.05, 1.3, 2.0, 3.0}) {
-    const Job j = job("5e10", run, fmt::format("{{days: {}}}", share * open.run->days));
+    const Job j = job("5e10", run, fmt::format("{{days: {}}}", share * open.run->within_days));
     const Choice choice = choose(j, 2);
     ASSERT_TRUE(choice.winner);
-    const RunFigures* least = nullptr;
+    const DrawnRun* least = nullptr;
     for (const MappingEntry& e : choice.entries)
-      for (const RunFigures& f : e.runs)
-        if (f.days > j.section.targets.days && f.cost < choice.run->cost && (least == nullptr || f.days < least->days))
+      for (const DrawnRun& f : e.runs)
+        if (f.within_days > j.section.targets.days && f.cost < choice.run->cost &&
+            (least == nullptr || f.within_days < least->within_days))
           least = &f;
     const auto at =
         std::ranges::find_if(choice.next, [](const NextStep& n) { return n.what.starts_with("a deadline of "); });
     ASSERT_EQ(at != choice.next.end(), least != nullptr) << share;
     if (least == nullptr) continue;
     ++relaxed;
-    EXPECT_EQ(at->what, "a deadline of " + days_text(least->days));
+    EXPECT_EQ(at->what, "a deadline of " + days_text(least->within_days));
     EXPECT_DOUBLE_EQ(at->cost, least->cost);
     EXPECT_TRUE(at->standing.starts_with("takes ")) << at->standing;
     EXPECT_TRUE(at->standing.ends_with(" USD less")) << at->standing;
@@ -73,13 +74,14 @@ TEST_F(NextSteps, TheLeastBudgetMoreIsTheNextShorterRun) {
   const Choice open = choose(job("5e10", run, "{}"), 2);
   int relaxed = 0;
   for (const double share : {0.7, 0.8, 0.9}) {
-    const Job j = job("5e10", run, fmt::format("{{cost: {}}}", share * open.run->cost));
+    const Job j = job("5e10", run, fmt::format("{{cost: {}}}", share * open.run->within_cost));
     const Choice choice = choose(j, 2);
     if (!choice.winner) continue;
-    const RunFigures* least = nullptr;
+    const DrawnRun* least = nullptr;
     for (const MappingEntry& e : choice.entries)
-      for (const RunFigures& f : e.runs)
-        if (f.cost > j.section.targets.cost && f.days < choice.run->days && (least == nullptr || f.cost < least->cost))
+      for (const DrawnRun& f : e.runs)
+        if (f.within_cost > j.section.targets.cost && f.days < choice.run->days &&
+            (least == nullptr || f.within_cost < least->within_cost))
           least = &f;
     const auto at =
         std::ranges::find_if(choice.next, [](const NextStep& n) { return n.what.starts_with("a budget of "); });

@@ -46,7 +46,7 @@ class WholeRuns : public testing::Test {
     std::string text{};
     int runs = 0;
   };
-  /// Every layout with every number of spare nodes.
+  /// Every layout with every number of spare nodes, in every draw of its failures.
   static Found exhaustive(const Job& job) {
     Found out;
     const std::vector<MappingEntry> all = simulated(job);
@@ -55,9 +55,16 @@ class WholeRuns : public testing::Test {
       const WholeRun run(job, all[i].mapping, all[i].result->step);
       for (const int spares : spares_of(job, all[i].mapping)) {
         ++out.runs;
-        const RunFigures f = run.play(spares);
-        if (!missed(job, f.days, f.cost, true).empty()) continue;
-        const Rank rank = rank_of(job, f.days, f.cost, f.paid_gpus, i);
+        const JobTargets& t = job.section.targets;
+        int met = 0;
+        double days = 0, cost = 0;
+        for (int draw = 0; draw < job.draws(); ++draw) {
+          const RunFigures f = run.play(spares, {}, draw);
+          met += (t.days <= 0 || f.days <= t.days) && (t.cost <= 0 || f.cost <= t.cost);
+          days += f.days, cost += f.cost;
+        }
+        if (met < t.share * job.draws() - 1e-9) continue;
+        const Rank rank = rank_of(job, days / job.draws(), cost / job.draws(), paid_gpus(all[i].mapping, spares), i);
         if (out.rank && *out.rank <= rank) continue;
         out.rank = rank;
         out.text = fmt::format("{} with {} spare nodes", text_of(all[i].mapping), spares);

@@ -30,7 +30,8 @@ TEST(ModelLaw, PartsAreSumsOfTheirLayers) {
     SCOPED_TRACE(m.name);
     const Parameters p = count_parameters(m);
     const auto moe = std::int64_t(m.moe_layers().size());
-    const int caching = caching_layers(m);
+    const int windows = layers_of_kind(m, AttentionKind::windowed), caching = caching_layers(m) - windows;
+    const std::int64_t windowed = windows > 0 ? windows * attention_parameters(m, AttentionKind::windowed) : 0;
     const std::int64_t delta =
         m.delta ? std::int64_t(m.delta->layers.size()) * attention_parameters(m, AttentionKind::gated_delta) : 0;
     const std::int64_t mamba =
@@ -39,10 +40,10 @@ TEST(ModelLaw, PartsAreSumsOfTheirLayers) {
         m.kimi ? std::int64_t(m.kimi->layers.size()) * attention_parameters(m, AttentionKind::kimi_delta) : 0;
     // A query and a norm before each half of a layer.
     const std::int64_t residuals = m.residual_blocks > 0 ? std::int64_t{4} * m.hidden * m.layers : 0;
-    EXPECT_EQ(p.attention, caching * attention_parameters(m) + delta + mamba + kimi + residuals +
+    EXPECT_EQ(p.attention, caching * attention_parameters(m) + windowed + delta + mamba + kimi + residuals +
                                layers_with_indexer(m) * indexer_parameters(m));
     EXPECT_EQ(p.routed, m.moe ? moe * m.moe->experts * expert_parameters(m) : 0);
-    const std::int64_t biases = m.moe && m.moe->selection_bias ? moe * m.moe->experts : 0;
+    const std::int64_t biases = m.moe && m.moe->selection_bias ? moe * m.moe->gate_outputs() : 0;
     EXPECT_EQ(p.gate, moe * gate_parameters(m) + biases);
   }
 }

@@ -14,6 +14,7 @@ constexpr double kGpus = 8, kActivation = 2, kGradient = 4, kWeight = 2;
 struct Mapping {
   int pipeline = 1, tensor = 1, context = 1, zero = 1;
   bool again = false;  // the whole layer is computed twice
+  bool cast = false;   // layers multiply in FP8 by a recipe that casts before it gathers
   double stage() const { return kGpus / pipeline; }
   double micro_batches() const { return kBatch / (stage() / (tensor * context)); }
 };
@@ -24,6 +25,7 @@ Mapping draw(Random& random) {
   if (m.pipeline * m.tensor < 8) m.context = 1 << random.below(2);
   m.zero = 1 + int(random.below(3));
   m.again = random.below(2) == 1;
+  m.cast = random.below(2) == 1;
   return m;
 }
 
@@ -34,7 +36,8 @@ double tensor_bytes(const Mapping& m) {
   const double bytes = kSequence / m.context * kHidden * kActivation;
   // Attention and feed-forward of each layer gather and scatter, forward (again) and backward, where they gather their
   // input once more; embedding and head gather and scatter together, the head its input once more.
-  const double calls = kLayers * 2 * (m.again ? 7 : 5) + 4 + 1;
+  const double scatters = kLayers * 2 * (m.again ? 3 : 2), gathers = kLayers * 2 * (m.again ? 4 : 3);
+  const double calls = scatters + gathers * (m.cast ? 0.5 : 1) + 4 + 1;
   return calls * gathered(m.tensor, bytes) * m.stage() / m.tensor * m.micro_batches();
 }
 double context_bytes(const Mapping& m) {
@@ -57,8 +60,9 @@ TEST(BytesLaw, CollectivesCarryTheirClosedForms) {
     const Mapping m = draw(random);
     const std::string text = fmt::format(
         "sequence: {}, batch: {}, recompute: {}, state: {{gradients: fp32, weights: bf16}}, parallel: {{pipeline: {}, "
-        "tensor: {}, context: {}, zero: {}}}",
-        kSequence, kBatch, m.again ? "full" : "none", m.pipeline, m.tensor, m.context, m.zero);
+        "tensor: {}, context: {}, zero: {}}}{}",
+        kSequence, kBatch, m.again ? "full" : "none", m.pipeline, m.tensor, m.context, m.zero,
+        m.cast ? ", precision: {linear: fp8, recipe: delayed}" : "");
     SCOPED_TRACE(text);
     const Config scenario = Config::from_text(
         fmt::format("model: {{extends: llama-2-7b, layers: {}}}\ncluster: {{node: hgx-h800, nodes: 1, fabric: "

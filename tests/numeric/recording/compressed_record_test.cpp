@@ -2,12 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <map>
 #include <set>
 
 #include "formats/json.h"
 #include "numerics/compressed/compressed_pass.h"
+#include "recording/evaluate.h"
 #include "recording/record.h"
 #include "recording/recorded_routing.h"
 #include "routing/trace.h"
@@ -137,6 +139,29 @@ TEST(CompressedScenario, ItsRoutingIsRecorded) {
   EXPECT_TRUE(record(", synthetic: {seed: 2}", "b.trace.db").complete);
   EXPECT_NE(all_experts(trace, 2), all_experts(routing::Trace(folder.file("b.trace.db")), 2));
   EXPECT_THROW((void)record(", synthetic: {skew: 2}", "c.trace.db"), ConfigError);
+}
+
+// Losses are those of the logits of one pass over the whole text, however it is cut; the last token has none.
+TEST_F(CompressedRecord, LossesAreOfTheTokensThatFollow) {
+  const numerics::CompressedShape shape = numerics::compressed_shape(model);
+  const numerics::CompressedTensors tensors(shape, 1);
+  const std::vector<int> tokens = text(40);
+  numerics::CompressedForward forward(shape, tensors, 1);
+  numerics::CompressedCache cache = forward.new_cache();
+  const numerics::Matrix logits = forward.logits(forward.run(tokens, cache).view());
+  double sum = 0;
+  for (int t = 0; t + 1 < int(tokens.size()); ++t) {
+    double all = 0;
+    for (int v = 0; v < logits.columns; ++v) all += std::exp(double(logits.row(t)[v]));
+    sum += std::log(all) - double(logits.row(t)[tokens[std::size_t(t) + 1]]);
+  }
+  for (const int batch : {2048, 7}) {
+    EvaluateOptions options;
+    options.batch_tokens = batch, options.threads = 1;
+    const Evaluation e = evaluate_compressed(model, shape, tensors, {{"a", "one", tokens}}, options);
+    EXPECT_EQ(e.losses.front().predicted, 39);
+    EXPECT_NEAR(e.losses.front().next_token, sum / 39, 1e-4);
+  }
 }
 }  // namespace
 }  // namespace moesim::recording

@@ -118,6 +118,18 @@ TEST(SweepReject, AScenarioThatIsWrongForEveryPoint) {
       << "a point that cannot be is a row";
 }
 
+TEST(SweepReject, APlan) {
+  TemporaryFolder folder;
+  put_file(folder.file("s.yaml"),
+           "title: t\nscenario: size-mixtral-8x7b\nvary: [{key: size.growth, values: [1, 2]}]\nshow: [gpus]\n");
+  const std::string said =
+      test::refusal_of([&] { (void)sweep({.file = folder.file("s.yaml"), .output = folder.file("o.db")}); });
+  EXPECT_NE(said.find("is a plan, and a scenario was expected; moesim size size-mixtral-8x7b runs it"),
+            std::string::npos)
+      << said;
+  EXPECT_FALSE(std::filesystem::exists(folder.file("o.db")));
+}
+
 TEST(SweepReject, AMetricThatNothingIsLikeIsAnsweredWithTheList) {
   TemporaryFolder folder;
   put_file(folder.file("s.yaml"),

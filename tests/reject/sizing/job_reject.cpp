@@ -100,6 +100,24 @@ TEST(JobReject, SpareNodesSaidTwiceOrForNothing) {
             "accepted");
 }
 
+TEST(JobReject, DrawsOfNothingAndSharesThatAreNone) {
+  const auto answer = [&](const std::string& failures, const std::string& targets, const std::string& search) {
+    return said("{tokens: 1e12, settings: {batch: 128}, run: {failures: {" + failures + "}}}",
+                "{nodes: [hgx-h100]}\n  search: {" + search + "}", "{" + targets + "}");
+  };
+  const std::string fails = "gpu_mtbf_hours: 9", none = "restart_hours: 1",
+                    nothing = ": nothing that training.run says is drawn: give failures, or leave this out";
+  EXPECT_EQ(answer(fails, "share: 1", "draws: 1"), "accepted");
+  EXPECT_EQ(answer(none, "", ""), "accepted");
+  EXPECT_EQ(answer(none, "share: 0.5", ""), "4:20: size.targets.share" + nothing);
+  EXPECT_EQ(answer(none, "", "draws: 5"), "6:19: size.search.draws" + nothing);
+  EXPECT_EQ(answer(fails, "share: 0", ""), "4:20: size.targets.share: expected above 0 and at most 1, got 0");
+  EXPECT_EQ(answer(fails, "share: 1.5", ""), "4:20: size.targets.share: expected above 0 and at most 1, got 1.5");
+  for (const char* draws : {"0", "10001"})
+    EXPECT_EQ(answer(fails, "", std::string("draws: ") + draws),
+              std::string("6:19: size.search.draws: expected 1 to 10000, got ") + draws);
+}
+
 TEST(JobReject, SectionsThatAllCandidatesHave) {
   const TemporaryFolder folder;
   const std::string file = folder.file("job.yaml");

@@ -190,6 +190,29 @@ std::string above(const std::string& line, const std::string& nodes = "[hgx-h100
   return text.starts_with(file) ? text.substr(file.size() + 1) : text;
 }
 
+TEST(PlanReject, RecordedLoadsTooShortForTheirPercentiles) {
+  const TemporaryFolder folder;
+  std::string rows = "arrived_at,num_prefill_tokens,num_decode_tokens\n";
+  for (int k = 0; k < 30; ++k) rows += fmt::format("{},100,10\n", k);
+  put_file(folder.file("thirty.csv"), rows);
+  const std::string load = fmt::format("  workload: {{kind: vidur, file: {}}}\n", folder.file("thirty.csv"));
+  EXPECT_EQ(plan(load, kTargets, kNodes), "accepted");
+  EXPECT_EQ(plan(load, "  targets: {tpot_p99: 1 s}\n", kNodes),
+            "plan.yaml:3:13: size.workload: has 30 requests, and tpot_p99 takes at least 200: half of them come before "
+            "what counts");
+  EXPECT_EQ(
+      plan(load, "  targets: {share: 0.95, ttft: 1 s}\n", kNodes),
+      "plan.yaml:3:13: size.workload: has 30 requests, and share takes at least 40: half of them come before what "
+      "counts");
+}
+
+TEST(PlanReject, ExpectedFiguresThatNoServiceHas) {
+  EXPECT_EQ(above("expect: [{metric: run_days, max: 3}]"),
+            "2:19: expect[0].metric: run_days is a figure of training, and the answer is one of serving");
+  EXPECT_EQ(above("expect: [{metric: cost_per_hour, max: 3}, {metric: gpus, scope: \"pool:decode\", max: 3}]"),
+            "accepted");
+}
+
 // Not a layout that falls, of every candidate.
 TEST(PlanReject, SectionsThatAllCandidatesHave) {
   EXPECT_EQ(above("routing: {kind: log_normal, sigma: 0.3}"), "accepted");

@@ -5,7 +5,7 @@
 #include "training/campaign.h"
 #include "training/step.h"
 
-namespace moesim::training {
+namespace moesim::training::steps {
 namespace {
 std::string refusal(const std::string& training, const std::string& model = "deepseek-v2-lite",
                     const std::string& more = "") {
@@ -245,4 +245,4 @@ TEST(TrainingReject, WhatDoesNotFitSaysWhatWould) {
   EXPECT_EQ(step(", zero: 2}"), "no error");
 }
 }  // namespace
-}  // namespace moesim::training
+}  // namespace moesim::training::steps

@@ -133,7 +133,10 @@ TEST_F(ReportTest, AnswersATrainingPlan) {
                                     cost,
                                     whole ? V(12.5) : results::Results::null(),
                                     whole ? V(2.5e4) : results::Results::null(),
-                                    whole ? V(2) : results::Results::null()});
+                                    whole ? V(2) : results::Results::null(),
+                                    whole ? V(13.0) : results::Results::null(),
+                                    whole ? V(2.6e4) : results::Results::null(),
+                                    whole ? V(0.95) : results::Results::null()});
   };
   mapping(0, "PP4 <b>", 64, "chosen", "days 12.5 of 20", 5.0, 10.0, 2e4, true);
   mapping(1, "PP8", 128, "meets", "", 3.0, 6.0, 3e4);
