@@ -48,6 +48,14 @@ bool has_published_rate(MemoryKind kind) {
       return true;
   }
 }
+Equations::Reach reach_of_move(const Calibration& c, const MemoryOp& m) {
+  if (m.serving)
+    return reach_of(
+        Chosen<ServingMoves>{c.serving_moves, m.kind == MemoryKind::cast ? Lender::none : Lender::other_moves},
+        double(m.bytes.v), 0, 0);
+  return reach_of(Chosen<MemoryEquation>{c.memory, has_published_rate(m.kind) ? Lender::none : Lender::other_moves},
+                  double(m.bytes.v), 0, 0);
+}
 // A few rows against widened weights: blocks of one multiplication of the tensor cores, smaller than a tile of 64 rows
 // (Marlin's MoE kernel, vLLM, takes blocks of 8 to 64).
 GroupedGemm in_small_blocks(GroupedGemm g) {
@@ -221,14 +229,7 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
       return reach_of(choose(c, a), a.heads, a.work);
     }
     Reach operator()(const AttentionDecode& a) const { return reach_of(choose(c, a), a.heads, a.work); }
-    Reach operator()(const MemoryOp& m) const {
-      if (m.serving)
-        return reach_of(
-            Chosen<ServingMoves>{c.serving_moves, m.kind == MemoryKind::cast ? Lender::none : Lender::other_moves},
-            double(m.bytes.v), 0, 0);
-      return reach_of(Chosen<MemoryEquation>{c.memory, has_published_rate(m.kind) ? Lender::none : Lender::other_moves},
-                      double(m.bytes.v), 0, 0);
-    }
+    Reach operator()(const MemoryOp& m) const { return reach_of_move(c, m); }
     // The largest piece that is asked for at once: tables hold whole requests.
     Reach of_sparse(const SparseEquation& e, double queries, double longest) const {
       return reach_of(Chosen<SparseEquation>{e}, queries, 0, longest);

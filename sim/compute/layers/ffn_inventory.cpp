@@ -173,74 +173,97 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
   }
 }
 
-void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
+// The routed experts of one layer call, pass by pass.
+struct ExpertCall {
+  ExpertCall(OperationList& list, const LayerCall& c) : list(list), c(c) {}
+  void forward() const;
+  void backward_input() const;
+  void weight_gradient() const;
+
+ private:
+  // One product an expert with rows; `bias` columns are added to each of its rows.
+  void grouped(std::string_view name, std::int64_t n, std::int64_t k, bool gradient, double bias) const {
+    GroupedGemm g{.rows = c.rows, .dtype = dtype, .layout = c.options.layout, .scales = list.scales()};
+    g.n = n, g.k = k, g.weight_gradient = gradient;
+    g.weights = list.stored_dtype();
+    if (!(gradient && list.frozen())) list.add(name, g, bias, rows, {std::int64_t(2 * bias) * group_rows(c.rows).used});
+    list.adapt_groups(g);
+  }
+  void restore_order(std::string_view name) const {
+    list.moved(name, MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
+  }
+  // Megatron-LM's TEGroupedMLP: Fp8Padding before the products, Fp8Unpadding after them, and the same of gradients.
+  void pad(std::string_view name) const {
+    if (c.options.pads_rows)
+      list.moved(name, MemoryKind::copy, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
+  }
+
+  OperationList& list;
+  const LayerCall& c;
   const std::int64_t rows = group_rows(c.rows).rows, hidden = c.model.row_width();
   const int inputs = c.model.expert_inputs();
   const std::int64_t w = expert_columns(*c.model.moe, c.options), u = inputs * w;  // u: into the activation
-  if (rows == 0) return;
   const spec::Dtype dtype = list.linear_dtype();
   const bool gathers = c.options.layout == GroupLayout::contiguous || c.options.local_rows || c.options.sends_rows;
   // What came in BF16 is cast for products in FP8 once it lies in their order; what nobody sent was cast before.
   const spec::Dtype brought = c.options.precision.dispatch.value_or(dtype);
   const bool casts = list.fp8() && brought == spec::Dtype::bf16;
-  const GroupedGemm product{.rows = c.rows, .dtype = dtype, .layout = c.options.layout, .scales = list.scales()};
-  const auto grouped = [&](std::string_view name, std::int64_t n, std::int64_t k, bool gradient, double bias) {
-    GroupedGemm g = product;
-    g.n = n, g.k = k, g.weight_gradient = gradient;
-    g.weights = list.stored_dtype();
-    if (!(gradient && list.frozen())) list.add(name, g, bias, rows, {std::int64_t(2 * bias) * group_rows(c.rows).used});
-    list.adapt_groups(g);
-  };
-  const auto restore_order = [&](std::string_view name) {
-    list.moved(name, MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
-  };
-  // Megatron-LM's TEGroupedMLP: Fp8Padding before the products, Fp8Unpadding after them, and the same of gradients.
-  const auto pad = [&](std::string_view name) {
-    if (c.options.pads_rows)
-      list.moved(name, MemoryKind::copy, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
-  };
   const double bias = c.model.moe->expert_bias ? 1 : 0;
+};
+
+void ExpertCall::forward() const {
+  if (gathers) {
+    if (list.training())
+      list.small("count rows", kCountingKernels);
+    else if (c.options.local_rows)
+      list.small("sort rows", kSortingKernels);
+    list.moved("permute", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
+  }
+  pad("pad rows");
+  if (casts) list.cast_rows("cast rows", c.rows, hidden);
+  grouped("grouped gate-up", u, hidden, false, bias * double(u));
+  activate_rows(list, "swiglu", inputs, c.rows, w);
+  grouped("grouped down", hidden, w, false, bias * double(hidden));
+  pad("remove padding");
+  if (gathers) restore_order("un-permute");
+  if (list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", rows * hidden);
+}
+
+void ExpertCall::backward_input() const {
+  list.moved("permute gradient", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
+  pad("pad gradient");
+  if (casts) list.cast_rows("cast gradient of rows", c.rows, hidden);
+  grouped("grouped down dgrad", w, hidden, false, bias * double(hidden));
+  list.recomputing = true;
+  if (c.options.recompute.swiglu && !c.options.recompute.experts)
+    activate_rows(list, "swiglu again", inputs, c.rows, w);
+  list.recomputing = false;
+  activate_backward(list, inputs, rows, w);
+  list.cast_transpose("cast activation for weights", rows * w);
+  list.cast_rows("cast gate-up gradient", c.rows, u);
+  grouped("grouped gate-up dgrad", hidden, u, false, bias * double(u));
+  pad("remove padding of gradient");
+  restore_order("un-permute gradient");
+  list.cast_transpose("cast gradient for weights", rows * u);
+}
+
+void ExpertCall::weight_gradient() const {
+  list.cast_transpose("cast input for weights", rows * hidden);
+  list.cast_transpose("cast output gradient for weights", rows * hidden);
+  grouped("grouped gate-up wgrad", u, hidden, true, bias * double(u));
+  grouped("grouped down wgrad", hidden, w, true, bias * double(hidden));
+}
+
+void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
+  if (group_rows(c.rows).rows == 0) return;
+  const ExpertCall experts(list, c);
   switch (pass) {
     case Pass::forward:
-      if (gathers) {
-        if (list.training())
-          list.small("count rows", kCountingKernels);
-        else if (c.options.local_rows)
-          list.small("sort rows", kSortingKernels);
-        list.moved("permute", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
-      }
-      pad("pad rows");
-      if (casts) list.cast_rows("cast rows", c.rows, hidden);
-      grouped("grouped gate-up", u, hidden, false, bias * double(u));
-      activate_rows(list, "swiglu", inputs, c.rows, w);
-      grouped("grouped down", hidden, w, false, bias * double(hidden));
-      pad("remove padding");
-      if (gathers) restore_order("un-permute");
-      if (list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", rows * hidden);
-      return;
+      return experts.forward();
     case Pass::backward_input:
-      list.moved("permute gradient", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
-      pad("pad gradient");
-      if (casts) list.cast_rows("cast gradient of rows", c.rows, hidden);
-      grouped("grouped down dgrad", w, hidden, false, bias * double(hidden));
-      list.recomputing = true;
-      if (c.options.recompute.swiglu && !c.options.recompute.experts)
-        activate_rows(list, "swiglu again", inputs, c.rows, w);
-      list.recomputing = false;
-      activate_backward(list, inputs, rows, w);
-      list.cast_transpose("cast activation for weights", rows * w);
-      list.cast_rows("cast gate-up gradient", c.rows, u);
-      grouped("grouped gate-up dgrad", hidden, u, false, bias * double(u));
-      pad("remove padding of gradient");
-      restore_order("un-permute gradient");
-      list.cast_transpose("cast gradient for weights", rows * u);
-      return;
+      return experts.backward_input();
     case Pass::weight_gradient:
-      list.cast_transpose("cast input for weights", rows * hidden);
-      list.cast_transpose("cast output gradient for weights", rows * hidden);
-      grouped("grouped gate-up wgrad", u, hidden, true, bias * double(u));
-      grouped("grouped down wgrad", hidden, w, true, bias * double(hidden));
-      return;
+      return experts.weight_gradient();
   }
 }
 
