@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <initializer_list>
-#include <tuple>
 
 #include "core/words.h"
 #include "formats/json.h"
@@ -132,21 +131,22 @@ void store(results::Results& results, const Job& job, const Choice& c) {
 void write_job_figures(results::Results& results, const Choice& choice) {
   const MappingEntry& w = choice.entries[*choice.winner];
   const DrawnRun& run = *choice.run;
-  for (const auto& [name, value, unit] : std::initializer_list<std::tuple<std::string_view, double, std::string_view>>{
-           {"gpus", w.mapping.gpus(), ""},
-           {"step_time", w.result->step, "s"},
-           {"mfu_bf16_causal", w.result->mfu_bf16, ""},
-           {"peak_memory", double(w.result->peak_memory), "B"},
-           {"data_parallel", w.mapping.data(), ""},
-           {"run_paid_gpus", run.paid_gpus, ""},
-           {"run_days", run.own.days, "days"},
-           {"run_cost", run.own.cost, "USD"},
-           {"run_goodput", run.own.goodput, ""},
-           {"run_days_mean", run.days, "days"},
-           {"run_days_within", run.within_days, "days"},
-           {"run_cost_mean", run.cost, "USD"},
-           {"run_cost_within", run.within_cost, "USD"},
-           {"run_share_met", run.met, ""}})
+  const auto metric = [&](std::string_view name, double value, std::string_view unit) {
     if (!results.has_metric(name)) results.metric(name, value, unit);
+  };
+  metric("gpus", w.mapping.gpus(), "");
+  metric("step_time", w.result->step, "s");
+  metric("mfu_bf16_causal", w.result->mfu_bf16, "");
+  metric("peak_memory", double(w.result->peak_memory), "B");
+  metric("data_parallel", w.mapping.data(), "");
+  metric("run_paid_gpus", run.paid_gpus, "");
+  metric("run_days", run.own.days, "days");
+  metric("run_cost", run.own.cost, "USD");
+  metric("run_goodput", run.own.goodput, "");
+  metric("run_days_mean", run.days, "days");
+  metric("run_days_within", run.within_days, "days");
+  metric("run_cost_mean", run.cost, "USD");
+  metric("run_cost_within", run.within_cost, "USD");
+  metric("run_share_met", run.met, "");
 }
 }  // namespace moesim::sizing

@@ -176,7 +176,7 @@ TEST_F(WholeRuns, AreThoseOfTheAnswersScenario) {
   results::StudyRun run{scenario, j.seed, r, spans};
   training::run_training(run);
   EXPECT_GT(choice.run->own.failures, 0);
-  for (const auto& [name, value] : {std::pair("run_days", choice.run->days),
+  for (const auto& [name, value] : {std::pair("run_days", choice.run->own.days),
                                     {"run_cost", choice.run->own.cost},
                                     {"run_paid_gpus", choice.run->own.paid_gpus},
                                     {"run_energy", choice.run->own.energy},
