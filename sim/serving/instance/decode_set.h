@@ -37,7 +37,7 @@ class DecodeSet {
     items_[i].end -= tokens;
     full_[i] -= tokens;
   }
-  /// Call recount_room() after the last.
+  /// Call least_room() or recount() after the last.
   void grow(std::size_t i, std::int32_t room, std::int64_t taken) {
     full_[i] += room;
     items_[i].taken += taken;
@@ -59,12 +59,11 @@ class DecodeSet {
     longest_ = INT32_MIN;
     end_ = INT32_MAX;
     for (const Item& item : items_) note(item);
-    recount_room();
-  }
-  void recount_room() {
     first_full_ = INT32_MAX;
     for (const std::int32_t full : full_) first_full_ = std::min(first_full_, full);
   }
+  /// The least of what room() says of each; INT32_MAX if there is none.
+  void least_room(std::int32_t room) { first_full_ = items_.empty() ? INT32_MAX : clock_ + room; }
 
  private:
   // Relative to the clock: context = stored + clock, left = end - clock, room = full - clock.

@@ -5,7 +5,6 @@
 
 #include "core/check.h"
 #include "serving/step/micro_batch.h"
-#include "serving/step/slowest_rank.h"
 
 namespace moesim::serving {
 
@@ -43,6 +42,7 @@ LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, 
   tokens_.resize(micros);
   most_.resize(micros);
   by_class_.resize(std::size_t(parts_.classes()) * micros);
+  slowest_of_.resize(by_class_.size() + 1);
   set_up_drafts();
 }
 
@@ -70,7 +70,8 @@ Time LayeredCost::hop_time(std::int64_t tokens) {
 }
 
 /// The attention of the slowest rank in a layer of this class.
-LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const compute::Batch> ranks) {
+LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const compute::Batch> ranks,
+                                          SlowestRanks& slowest) {
   LayerPieces out;
   if (!parts_.attends(layer_class)) return out;
   Time most{-1};
@@ -80,7 +81,7 @@ LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const compu
     slowest_.resize(ranks.size());
     std::iota(slowest_.begin(), slowest_.end(), std::size_t{0});
   } else {
-    may_be_slowest(ranks, parts_.windowed(layer_class), slowest_);
+    slowest.find(ranks, parts_.windowed(layer_class), slowest_);
   }
   for (const compute::Batch& b : ranks) fullest = std::max(fullest, b.tokens);
   for (const std::size_t r : slowest_) {
@@ -115,9 +116,10 @@ void LayeredCost::price_micro_batch(int micro) {
   tokens_[std::size_t(micro)] = tokens;
   most_[std::size_t(micro)] = most;
   for (int c = 0; c < classes; ++c) {
-    LayerPieces& p = by_class_[std::size_t(c * micros + micro)];
+    const std::size_t at = std::size_t(c * micros + micro);
+    LayerPieces& p = by_class_[at];
     const int same = parts_.attention_class(c);
-    p = same < c ? by_class_[std::size_t(same * micros + micro)] : attention_pieces(c, ranks);
+    p = same < c ? by_class_[std::size_t(same * micros + micro)] : attention_pieces(c, ranks, slowest_of_[at]);
     parts_.take_above();
     p[Piece::shared] = parts_.shared(c, fullest);
     p.above = p.above_attention + parts_.take_above();
@@ -214,7 +216,7 @@ void LayeredCost::deal_out(const StepWork& work) {
   const int micros = int(micro_.size());
   for (auto& m : micro_) m.clear();
   for (const compute::Batch& b : work.ranks)
-    for (int m = 0; m < micros; ++m) micro_[std::size_t(m)].push_back(micro_batch(b, m, micros));
+    for (int m = 0; m < micros; ++m) add_micro_batch(b, m, micros, micro_[std::size_t(m)]);
 }
 
 void LayeredCost::cost_of_first(int layers, const StepWork& work, StepTimes& out) {

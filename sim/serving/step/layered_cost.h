@@ -16,6 +16,7 @@
 #include "serving/step/part_costs.h"
 #include "serving/step/port_use.h"
 #include "serving/step/rebalancing.h"
+#include "serving/step/slowest_rank.h"
 #include "serving/step/speculation.h"
 #include "serving/step/step_model.h"
 
@@ -77,7 +78,7 @@ class LayeredCost final : public StepModel {
   void price_micro_batch(int micro);
   void finish_dense(int micro);
   void add_layer(const StepWork& work, int layer, int micro, StepTimes& out);
-  LayerPieces attention_pieces(int layer_class, std::span<const compute::Batch> ranks);
+  LayerPieces attention_pieces(int layer_class, std::span<const compute::Batch> ranks, SlowestRanks& slowest);
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
   void set_up_drafts();
@@ -119,7 +120,8 @@ class LayeredCost final : public StepModel {
   std::vector<double> tokens_, most_;               // (micro-batches): of the whole group; of the fullest GPU
   std::vector<LayerPieces> by_class_;               // (layer classes x micro-batches), without what routing makes
   std::vector<LayerPieces> layers_;
-  std::vector<std::size_t> slowest_;  // ranks that may be so in attention
+  std::vector<SlowestRanks> slowest_of_;  // as by_class_; of drafts
+  std::vector<std::size_t> slowest_;      // ranks that may be so in attention
   double balance_sum_ = 0, balance_count_ = 0;
 };
 

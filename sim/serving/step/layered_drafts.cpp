@@ -43,7 +43,7 @@ Time LayeredCost::mtp_level(std::span<const compute::Batch> ranks, const StepWor
   }
   const int c = parts_.class_of(s_.model->layers);
   while (last > 0 && ordinal_[std::size_t(last)] < 0) --last;
-  const LayerPieces p = attention_pieces(c, ranks);
+  const LayerPieces p = attention_pieces(c, ranks, slowest_of_.back());
   parts_.take_above();
   Time one = p[Piece::attention_in] + p[Piece::attention_core] + parts_.shared(c, fullest) + p.tensor_core +
              parts_.mtp(fullest) + parts_.head(fullest, fullest);

@@ -1,36 +1,51 @@
 #include "serving/step/slowest_rank.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace moesim::serving {
+namespace {
+/// From one step to the next few ranks change places: those are moved one by one.
+template <class Before>
+void sort_again(std::vector<std::uint32_t>& order, const Before& before) {
+  std::size_t moves = 8 * order.size();  // more of them than a sort from scratch takes
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    const std::uint32_t rank = order[i];
+    std::size_t at = i;
+    for (; at > 0 && moves > 0 && before(rank, order[at - 1]); --at, --moves) order[at] = order[at - 1];
+    order[at] = rank;
+    if (moves == 0) return std::sort(order.begin(), order.end(), before);
+  }
+}
+}  // namespace
 
-void may_be_slowest(std::span<const compute::Batch> ranks, bool windowed, std::vector<std::size_t>& out) {
+void SlowestRanks::find(std::span<const compute::Batch> ranks, bool windowed, std::vector<std::size_t>& out) {
   const auto work = [&](std::size_t r) -> const compute::AttentionWork& {
     return windowed ? ranks[r].window_decode : ranks[r].decode;
   };
-  struct Decoding {
-    std::int64_t tokens, keys;
-    std::size_t rank;
-  };
-  std::vector<Decoding> decoding;
-  decoding.reserve(ranks.size());
+  if (order_.size() != ranks.size()) {
+    order_.resize(ranks.size());
+    std::iota(order_.begin(), order_.end(), 0U);
+  }
+  sort_again(order_, [&](std::uint32_t a, std::uint32_t b) {
+    if (ranks[a].tokens != ranks[b].tokens) return ranks[a].tokens > ranks[b].tokens;
+    return work(a).keys != work(b).keys ? work(a).keys > work(b).keys : a < b;
+  });
+  chosen_.assign(ranks.size(), 0);
+  std::int64_t tokens = -1, longest = -1;
+  for (const std::uint32_t r : order_) {
+    if (ranks[r].tokens == 0) break;
+    if (ranks[r].prefill.queries > 0) {
+      chosen_[r] = 1;
+      continue;
+    }
+    if (ranks[r].tokens != tokens) tokens = ranks[r].tokens, longest = -1;
+    if (work(r).longest <= longest) continue;
+    longest = work(r).longest;
+    chosen_[r] = 1;
+  }
   out.clear();
   for (std::size_t r = 0; r < ranks.size(); ++r)
-    if (ranks[r].prefill.queries > 0)
-      out.push_back(r);
-    else if (ranks[r].tokens > 0)
-      decoding.push_back({ranks[r].tokens, work(r).keys, r});
-  std::sort(decoding.begin(), decoding.end(), [](const Decoding& a, const Decoding& b) {
-    if (a.tokens != b.tokens) return a.tokens > b.tokens;
-    return a.keys != b.keys ? a.keys > b.keys : a.rank < b.rank;
-  });
-  std::int64_t tokens = -1, longest = -1;
-  for (const Decoding& d : decoding) {
-    if (d.tokens != tokens) tokens = d.tokens, longest = -1;
-    if (work(d.rank).longest <= longest) continue;
-    longest = work(d.rank).longest;
-    out.push_back(d.rank);
-  }
-  std::ranges::sort(out);
+    if (chosen_[r] != 0) out.push_back(r);
 }
 }  // namespace moesim::serving
