@@ -21,6 +21,13 @@ class DecodeSet {
   std::int32_t longest() const { return items_.empty() ? 0 : longest_ + clock_; }
   /// Whether some request may have too little room for `queries` tokens, or at least for those it has left.
   bool may_lack_room(int queries) const { return clock_ + queries > first_full_; }
+  /// The first from `from` on with room for fewer; size() if there is none.
+  std::size_t next_lacking(std::size_t from, int queries) const {
+    const std::int32_t least = clock_ + queries, *const full = full_.data();
+    const std::size_t n = full_.size();
+    while (from < n && full[from] >= least) ++from;
+    return from;
+  }
   bool may_have_ended() const { return clock_ >= end_; }
 
   void add(std::uint32_t slot, std::int32_t context, std::int32_t left, std::int32_t room, std::int64_t taken) {
@@ -62,8 +69,9 @@ class DecodeSet {
     recount_room();
   }
   void recount_room() {
-    first_full_ = INT32_MAX;
-    for (const std::int32_t full : full_) first_full_ = std::min(first_full_, full);
+    std::int32_t first = INT32_MAX;
+    for (const std::int32_t full : full_) first = std::min(first, full);
+    first_full_ = first;
   }
 
  private:

@@ -5,5 +5,6 @@
 namespace moesim::serving {
 
 /// Part `micro` of `of` equal parts of a batch: sequences are dealt out, a single prompt is cut.
-compute::Batch micro_batch(const compute::Batch& batch, int micro, int of);
+/// out: as made by default or by a call before this.
+void set_micro_batch(const compute::Batch& batch, int micro, int of, compute::Batch& out);
 }  // namespace moesim::serving
