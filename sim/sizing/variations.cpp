@@ -85,10 +85,20 @@ More more_of_each(const Entry& winner) {
   return out;
 }
 
-/// step: of the load that it carries as it is.
-Variation with_more(const Plan& plan, const Entry& winner, const More& more, int step) {
+/// Instances that miss the targets under so much load, times the plan's, and so under more.
+struct TooFew {
+  std::vector<int> instances;
+  double load = 0;
+  std::string missed;
+};
+
+/// step: of the load that it carries as it is.  few: what was seen to be too much for it.
+Variation with_more(const Plan& plan, const Entry& winner, const More& more, int step,
+                    std::optional<TooFew>* few = nullptr) {
   Capacity capacity(plan, winner, more.deployment);
   const int from = std::max(step, 0), found = capacity.find_beyond(from, more.times);
+  if (const auto beyond = capacity.missed_beyond(found); beyond && few != nullptr)
+    *few = TooFew{more.deployment.instances, beyond->load, beyond->missed};
   if (found <= from && from < Capacity::kMost)
     return carries(plan, more.deployment, more.what, "carries no more than as it is");
   const Carried carried = carried_of(capacity, found);
@@ -104,7 +114,43 @@ double capacity(const Plan& plan, const Entry& entry, const Deployment& d) {
 
 namespace {
 using Task = std::function<Variation()>;
-constexpr int kMoreLoad = 2;  // place among all tasks of the first of two plans with more load
+constexpr int kMoreLoad = 2, kPlansOfMore = 2;  // place among all tasks of the first plan with more load; their number
+
+/// What tasks find out for others.  Throws in those that wait what was thrown in finding it out.
+template <class T>
+class Found {
+ public:
+  void find(const std::function<T()>& f) {
+    try {
+      promise_.set_value(f());
+    } catch (...) {
+      promise_.set_exception(std::current_exception());
+    }
+    (void)get();
+  }
+  const T& get() const { return future_.get(); }
+
+ private:
+  std::promise<T> promise_;
+  std::shared_future<T> future_ = promise_.get_future().share();
+};
+/// How much load the answer carries, and what is too little for more.
+struct Known {
+  explicit Known(std::size_t more) : few(more) {}
+  Found<Carried> carried;
+  std::vector<Found<std::optional<TooFew>>> few;  // of what may come to it
+};
+
+/// The answer, and which of its instances are too few for so much load.
+Entry for_load(Entry answer, double load, const Known& known) {
+  const auto note = [&](const std::vector<int>& instances, double from, const std::string& missed) {
+    if (from > 0 && load >= from) answer.missed.push_back({instances, missed, 1});
+  };
+  note(answer.deployment.instances, known.carried.get().missed_at, known.carried.get().missed);
+  for (const auto& few : known.few)
+    if (const std::optional<TooFew>& f = few.get()) note(f->instances, f->load, f->missed);
+  return answer;
+}
 
 /// The winner's experts loaded more evenly, and less.
 void add_skews(const Plan& plan, const Entry& winner, std::vector<Task>& out) {
@@ -124,13 +170,14 @@ void add_skews(const Plan& plan, const Entry& winner, std::vector<Task>& out) {
 
 /// The plan under other loads, lengths and skews.  Loads beyond what the answer carries are judged on windows as long
 /// as those that showed it: on a short one more than that may pass.
-std::vector<Task> changed_plans(const Plan& plan, const Entry& winner, const std::shared_future<Carried>& carried) {
+std::vector<Task> changed_plans(const Plan& plan, const Entry& winner, const Known& known) {
   std::vector<Task> out;
   for (const double change : {1 - kStep, 1 + kStep, 2.0})
-    out.push_back([&plan, &winner, change, carried] {
-      const bool beyond = change > 1 && !carried.get().or_more && change > carried.get().load;
-      return resized(plan, winner, fmt::format("load {:+.0f} %", (change - 1) * 100), change, 1, false,
-                     beyond ? Capacity::kLong : 1);
+    out.push_back([&plan, &winner, change, &known] {
+      const std::string what = fmt::format("load {:+.0f} %", (change - 1) * 100);
+      const bool beyond = change > 1 && !known.carried.get().or_more && change > known.carried.get().load;
+      if (!beyond) return resized(plan, winner, what, change, 1);
+      return resized(plan, for_load(winner, change, known), what, change, 1, false, Capacity::kLong);
     });
   if (!plan.input.empty() && !plan.output.empty())
     for (const double change : {1 - kStep, 1 + kStep})
@@ -143,36 +190,40 @@ std::vector<Task> changed_plans(const Plan& plan, const Entry& winner, const std
 }  // namespace
 
 std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, const std::function<void()>& also) {
-  // How much load it carries takes longest, many simulations one after the other, and what an instance more carries is
-  // looked for from there on: it begins first, and goes on with the pool that answers.
-  std::promise<Carried> promise;
-  const std::shared_future<Carried> carried = promise.get_future().share();
-  const std::vector<Task> changed = changed_plans(plan, winner, carried);
+  const std::size_t besides = also ? 1 : 0, pools = winner.unit.empty() ? winner.deployment.pools.size() : 1;
+  Known known(pools);
+  const std::vector<Task> changed = changed_plans(plan, winner, known);
   std::vector<Task> tasks{[&] {
-    try {
+    known.carried.find([&] {
       Capacity capacity(plan, winner, winner.deployment);
-      promise.set_value(winner.carried ? *winner.carried : carried_of(capacity, capacity.find()));
-    } catch (...) {
-      promise.set_exception(std::current_exception());
-    }
-    Variation out = carries(plan, winner.deployment, std::string(kAsItIs), text_of(carried.get()));
-    out.carried = carried.get();
+      return winner.carried ? *winner.carried : carried_of(capacity, capacity.find());
+    });
+    Variation out = carries(plan, winner.deployment, std::string(kAsItIs), text_of(known.carried.get()));
+    out.carried = known.carried.get();
     return out;
   }};
-  const std::size_t besides = also ? 1 : 0, pools = winner.unit.empty() ? winner.deployment.pools.size() : 1;
   tasks.insert(tasks.end(), changed.begin(), changed.end());
   for (std::size_t p = 0; p < pools; ++p)
-    tasks.push_back(
-        [&plan, &winner, carried, p] { return with_more(plan, winner, more_of(winner, p), carried.get().step); });
+    tasks.push_back([&, p] {
+      Variation out;
+      known.few[p].find([&] {
+        std::optional<TooFew> few;
+        out = with_more(plan, winner, more_of(winner, p), known.carried.get().step, &few);
+        return few;
+      });
+      return out;
+    });
   std::vector<Variation> out(tasks.size());
-  // The longest first; but more load waits for what is carried where that has still to be found.
+  // How much load it carries takes longest, many simulations one after the other, and what an instance more carries is
+  // looked for from there on: these begin first, one thread goes on from it with the pool that answers, and more load,
+  // which waits for all of them, comes last.  Nothing waits for what begins after it.
   std::vector<std::size_t> order(tasks.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  if (!winner.carried)
-    std::rotate(order.begin() + kMoreLoad, order.begin() + kMoreLoad + 2, order.end() - std::ptrdiff_t(pools));
-  else
-    std::rotate(order.begin() + 1, order.begin() + kMoreLoad + 1, order.begin() + kMoreLoad + 2);
-  runs::run_all("variations of the plan", tasks.size() - 1 + besides, jobs, [&](std::size_t k) {
+  std::rotate(order.begin() + 1, order.end() - std::ptrdiff_t(pools), order.end());
+  order.erase(order.begin() + std::ptrdiff_t(pools));
+  const auto more_load = order.begin() + std::ptrdiff_t(pools) - 1 + kMoreLoad;
+  std::rotate(more_load, more_load + kPlansOfMore, order.end());
+  runs::run_all("variations of the plan", order.size() + besides, jobs, [&](std::size_t k) {
     if (k > 0 && k <= besides) return also();
     const std::size_t task = order[k == 0 ? 0 : k - besides];
     out[task] = tasks[task]();
@@ -183,7 +234,7 @@ std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, con
   std::ranges::rotate(out.begin(), out.begin() + 1, out.end() - std::ptrdiff_t(pools));
   // Where either pool alone is of no use, both bind.
   if (pools == 2 && !out.end()[-1].carried && !out.end()[-2].carried)
-    out.push_back(with_more(plan, winner, more_of_each(winner), carried.get().step));
+    out.push_back(with_more(plan, winner, more_of_each(winner), known.carried.get().step));
   return out;
 }
 

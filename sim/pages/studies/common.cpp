@@ -1,7 +1,10 @@
 #include "pages/studies/common.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <numeric>
 #include <set>
@@ -229,12 +232,29 @@ Parts largest_parts(const std::vector<std::string>& names, const std::vector<dou
   return out;
 }
 
-Bars fallen(const Rows& fates, std::string aria, std::string what) {
-  Bars out;
-  out.aria = std::move(aria), out.label_name = "fate", out.value_name = std::move(what);
+Fates why_fell(const Queries& q, const std::string& what, const std::string& why, const std::string& of,
+               const std::string& aria, const std::string& title, std::size_t most) {
+  const Rows fates = q.rows("fates"), reasons = q.rows(why);
+  Fates out;
+  Section& s = out.section;
+  s.id = "fates";
+  s.question = "Why did the others fall?";
+  s.columns = 2;
+  s.sql = {q.sql("fates"), q.sql(why)};
+  const auto bar = [](const Rows& rows, std::size_t i, const std::string& text) {
+    return Bar{rows.text(i, 0), 0, rows.number(i, 1), text, "", Tone::rest};
+  };
+  out.fell.aria = fmt::format("{}{} by what became of them", char(std::toupper(static_cast<unsigned char>(what[0]))),
+                              what.substr(1));
+  out.fell.label_name = "fate", out.fell.value_name = what;
   for (std::size_t i = 0; i < fates.size(); ++i)
     if (const std::string& fate = fates.text(i, 0); fate != "chosen" && fate != "front" && fate != "meets")
-      out.bars.push_back({fate, 0, fates.number(i, 1), results::pretty(fates.number(i, 1), ""), "", Tone::rest});
+      out.fell.bars.push_back(bar(fates, i, results::pretty(fates.number(i, 1), "")));
+  out.why.aria = aria, out.why.label_name = "why", out.why.value_name = of;
+  for (std::size_t i = 0; i < reasons.size() && i < most; ++i)
+    out.why.bars.push_back(bar(reasons, i, reasons.text(i, 1)));
+  if (!out.fell.bars.empty()) s.panels.push_back({fmt::format("{} that fell", what), "", bars(out.fell)});
+  if (!out.why.bars.empty()) s.panels.push_back({title, "", bars(out.why)});
   return out;
 }
 

@@ -70,8 +70,16 @@ struct Parts {
   std::vector<std::vector<std::size_t>> members;  // of each
 };
 Parts largest_parts(const std::vector<std::string>& names, const std::vector<double>& sizes, std::size_t most);
-/// fates: (fate, how many) of a search's `what`.  Bars of those that fell.
-Bars fallen(const Rows& fates, std::string aria, std::string what);
+/// What fell of a plan's candidates, and why.
+struct Fates {
+  Section section;
+  Bars fell, why;  // as its panels show them
+};
+/// The section "Why did the others fall?" but for its answer: what became of the candidates (query `fates`) beside why
+/// others fell (query `why`), the first `most` reasons.  No panels: none fell.
+/// what: "deployments"; of: what the reasons are of, "pools"; aria, title: of the reasons' bars.
+Fates why_fell(const Queries& queries, const std::string& what, const std::string& why, const std::string& of,
+               const std::string& aria, const std::string& title, std::size_t most);
 /// Tones of a stack's parts, from the largest.
 Tone tone_of_part(std::size_t place);
 }  // namespace moesim::pages

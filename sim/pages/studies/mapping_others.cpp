@@ -48,26 +48,17 @@ void add_mapping_scaling(Page& page, const LongUnit& unit, const Facts& f, const
 }
 
 void add_mapping_fates(Page& page, const Queries& q) {
-  const Rows fates = q.rows("fates"), reasons = q.rows("reasons");
-  Section s;
-  s.id = "fates";
-  s.question = "Why did the others fall?";
-  s.columns = 2;
-  Bars a = fallen(fates, "Mappings by what became of them", "mappings"), b;
-  b.aria = "Mappings by why they fell", b.label_name = "why", b.value_name = "mappings";
-  DataTable t{"One example of each", {"why", "mappings", "for example"}, {}};
-  for (std::size_t i = 0; i < reasons.size() && i < kMostReasons; ++i) {
-    b.bars.push_back({reasons.text(i, 0), 0, reasons.number(i, 1), reasons.text(i, 1), "", Tone::rest});
-    t.rows.push_back({cell(reasons.text(i, 0)), cell(reasons.number(i, 1)), cell(reasons.text(i, 2))});
-  }
-  if (!a.bars.empty()) s.panels.push_back({"mappings that fell", "", bars(a)});
-  if (!b.bars.empty()) s.panels.push_back({"reasons", "", bars(b)});
+  const Rows reasons = q.rows("reasons");
+  Section s =
+      why_fell(q, "mappings", "reasons", "mappings", "Mappings by why they fell", "reasons", kMostReasons).section;
   if (s.panels.empty()) return;
+  DataTable t{"One example of each", {"why", "mappings", "for example"}, {}};
+  for (std::size_t i = 0; i < reasons.size() && i < kMostReasons; ++i)
+    t.rows.push_back({cell(reasons.text(i, 0)), cell(reasons.number(i, 1)), cell(reasons.text(i, 2))});
   s.answer = reasons.empty()
                  ? html("None fell")
                  : html("Most fell for this: {}, {} mappings", strong(reasons.text(0, 0)), reasons.text(0, 1));
   if (!t.rows.empty()) s.below = table_html(t);
-  s.sql = {q.sql("fates"), q.sql("reasons")};
   page.sections.push_back(std::move(s));
 }
 }  // namespace moesim::pages

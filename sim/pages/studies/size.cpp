@@ -93,16 +93,8 @@ std::string meanings(const Rows& fates, const Rows& refused) {
 
 void add_fates(Page& page, const Queries& q) {
   const Rows fates = q.rows("fates"), refused = q.rows("refused");
-  Section s;
-  s.id = "fates";
-  s.question = "Why did the others fall?";
-  s.columns = 2;
-  Bars a = fallen(fates, "Deployments by what became of them", "deployments"), b;
-  b.aria = "Pools in no deployment that was tried, by why", b.label_name = "why", b.value_name = "pools";
-  for (std::size_t i = 0; i < refused.size() && i < kMostNamed; ++i)
-    b.bars.push_back({refused.text(i, 0), 0, refused.number(i, 1), refused.text(i, 1), "", Tone::rest});
-  if (!a.bars.empty()) s.panels.push_back({"deployments that fell", "", bars(a)});
-  if (!b.bars.empty()) s.panels.push_back({"pools in no deployment that was tried", "", bars(b)});
+  auto [s, a, b] = why_fell(q, "deployments", "refused", "pools", "Pools in no deployment that was tried, by why",
+                            "pools in no deployment that was tried", kMostNamed);
   if (s.panels.empty()) return;
   double pools = 0, fell = 0;
   for (const Bar& bar : b.bars) pools += bar.to;
@@ -113,7 +105,6 @@ void add_fates(Page& page, const Queries& q) {
                                   : html("{} pools are in none that was tried, most as {}", brief(pools),
                                          strong(refused.text(0, 0))));
   s.note = meanings(fates, refused);
-  s.sql = {q.sql("fates"), q.sql("refused")};
   page.sections.push_back(std::move(s));
 }
 

@@ -21,6 +21,13 @@ class DecodeSet {
   std::int32_t longest() const { return items_.empty() ? 0 : longest_ + clock_; }
   /// Whether some request may have too little room for `queries` tokens, or at least for those it has left.
   bool may_lack_room(int queries) const { return clock_ + queries > first_full_; }
+  /// The first from `from` on with room for fewer; size() if there is none.
+  std::size_t next_lacking(std::size_t from, int queries) const {
+    const std::int32_t least = clock_ + queries, *const full = full_.data();
+    const std::size_t n = full_.size();
+    while (from < n && full[from] >= least) ++from;
+    return from;
+  }
   bool may_have_ended() const { return clock_ >= end_; }
 
   void add(std::uint32_t slot, std::int32_t context, std::int32_t left, std::int32_t room, std::int64_t taken) {
@@ -37,7 +44,7 @@ class DecodeSet {
     items_[i].end -= tokens;
     full_[i] -= tokens;
   }
-  /// Call least_room() or recount() after the last.
+  /// Call recount_room() after the last.
   void grow(std::size_t i, std::int32_t room, std::int64_t taken) {
     full_[i] += room;
     items_[i].taken += taken;
@@ -59,11 +66,13 @@ class DecodeSet {
     longest_ = INT32_MIN;
     end_ = INT32_MAX;
     for (const Item& item : items_) note(item);
-    first_full_ = INT32_MAX;
-    for (const std::int32_t full : full_) first_full_ = std::min(first_full_, full);
+    recount_room();
   }
-  /// The least of what room() says of each; INT32_MAX if there is none.
-  void least_room(std::int32_t room) { first_full_ = items_.empty() ? INT32_MAX : clock_ + room; }
+  void recount_room() {
+    std::int32_t first = INT32_MAX;
+    for (const std::int32_t full : full_) first = std::min(first, full);
+    first_full_ = first;
+  }
 
  private:
   // Relative to the clock: context = stored + clock, left = end - clock, room = full - clock.

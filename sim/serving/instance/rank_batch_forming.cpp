@@ -104,11 +104,9 @@ void RankBatch::add_to_decode(std::uint32_t slot) {
 void RankBatch::make_room(int queries) {
   if (!decoding_.may_lack_room(queries)) return;
   const std::size_t before = decoding_.size();
-  std::int32_t least = INT32_MAX;
-  for (std::size_t i = 0; i < decoding_.size();)
-    if (decoding_.room(i) >= queries || decoding_.room(i) >= decoding_.left(i) || grow(i))
-      least = std::min(least, decoding_.room(i++));
-  decoding_.size() == before ? decoding_.least_room(least) : decoding_.recount();
+  for (std::size_t i = 0; (i = decoding_.next_lacking(i, queries)) < decoding_.size();)
+    if (decoding_.room(i) >= decoding_.left(i) || grow(i)) ++i;
+  decoding_.size() == before ? decoding_.recount_room() : decoding_.recount();
 }
 
 /// Takes a block for the request at `at`; if there is none, the youngest request loses its place.  False if that was

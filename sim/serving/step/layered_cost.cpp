@@ -214,9 +214,9 @@ void LayeredCost::weigh_sources(const StepWork& work) {
 /// Deals out every rank's batch to the micro-batches.
 void LayeredCost::deal_out(const StepWork& work) {
   const int micros = int(micro_.size());
-  for (auto& m : micro_) m.clear();
-  for (const compute::Batch& b : work.ranks)
-    for (int m = 0; m < micros; ++m) add_micro_batch(b, m, micros, micro_[std::size_t(m)]);
+  for (auto& m : micro_) m.resize(work.ranks.size());
+  for (std::size_t r = 0; r < work.ranks.size(); ++r)
+    for (int m = 0; m < micros; ++m) set_micro_batch(work.ranks[r], m, micros, micro_[std::size_t(m)][r]);
 }
 
 void LayeredCost::cost_of_first(int layers, const StepWork& work, StepTimes& out) {
