@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string>
 
+#include "support/places.h"
 #include "support/temporary_folder.h"
 
 namespace moesim {
@@ -26,8 +27,8 @@ inline Printed moesim_prints(const std::string& arguments, const TemporaryFolder
   };
   Printed printed;
   const std::string errors = folder.file(".stderr");
-  const auto [status, out] =
-      read("cd '" + folder.path().string() + "' && '" MOESIM_PROGRAM "' " + arguments + " 2>'" + errors + "'");
+  const auto [status, out] = read("cd '" + folder.path().string() + "' && '" + test::moesim_program() + "' " +
+                                  arguments + " 2>'" + errors + "'");
   printed.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   printed.out = out;
   printed.err = read("cat '" + errors + "'; rm -f '" + errors + "'").second;

@@ -5,7 +5,7 @@
 #include "network/exchanges/exchange.h"
 #include "serving/step/overlap.h"
 
-namespace moesim::serving {
+namespace moesim::serving::overlaps {
 namespace {
 LayerPieces layer(Time in, Time core, Time shared, Time dispatch, Time experts, Time combine) {
   LayerPieces out;
@@ -159,4 +159,4 @@ TEST(Overlap, PublishedDecodeLimitToTheLastDigit) {
   EXPECT_EQ((rounded * 2 * 61).v, 14'757'120'000);
 }
 }  // namespace
-}  // namespace moesim::serving
+}  // namespace moesim::serving::overlaps

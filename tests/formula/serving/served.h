@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "serving/run_serving.h"
+#include "support/places.h"
 
 namespace moesim::serving {
 struct Served {
@@ -18,7 +19,7 @@ struct Served {
   }
 };
 inline Served run(const std::string& yaml) {
-  const Config scenario = Config::from_text(yaml, std::string(SOURCE_DIR) + "/scenarios/figures.yaml");
+  const Config scenario = Config::from_text(yaml, test::source_dir() + "/scenarios/figures.yaml");
   Served out{std::make_unique<results::Results>(":memory:", results::RunIdentity{})};
   results::SpanLog spans;
   results::StudyRun study{scenario, 1, *out.results, spans};

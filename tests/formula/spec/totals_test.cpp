@@ -9,13 +9,14 @@
 
 #include "spec/catalogue.h"
 #include "spec/count.h"
+#include "support/places.h"
 
 namespace moesim::spec {
 namespace {
 using Row = std::map<std::string, std::string>;
 
 std::vector<Row> totals() {
-  std::ifstream file(SOURCE_DIR "/tests/formula/spec/totals.csv");
+  std::ifstream file(test::source_dir() + "/tests/formula/spec/totals.csv");
   std::vector<std::string> names;
   std::vector<Row> out;
   for (std::string line; std::getline(file, line);) {

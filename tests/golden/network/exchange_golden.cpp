@@ -13,6 +13,7 @@
 #include "exchange/exchanger.h"
 #include "network/exchanges/exchange.h"
 #include "network/network.h"
+#include "support/places.h"
 
 namespace moesim::network {
 namespace {
@@ -72,7 +73,7 @@ std::string all_exchanges() {
 }
 
 TEST(ExchangeGolden, TimesAndBytesAreThoseOfTheFile) {
-  const std::string file = SOURCE_DIR "/tests/golden/network/exchange.csv", now = all_exchanges();
+  const std::string file = test::source_dir() + "/tests/golden/network/exchange.csv", now = all_exchanges();
   if (std::getenv("RENEW_GOLDEN") != nullptr) std::ofstream(file) << now;
   std::ostringstream want;
   want << std::ifstream(file).rdbuf();

@@ -8,11 +8,12 @@
 #include "common/exchange_loads.h"
 #include "common/test_cluster.h"
 #include "network/exchanges/exchange.h"
+#include "support/places.h"
 
 namespace moesim::network {
 namespace {
 TEST(RecordedSkew, TheClosedFormStaysWithinTwoPercentOfFluid) {
-  const std::string file = SOURCE_DIR "/../shared/data/expert_load/deepseek_v3_prefill_in1024.json";
+  const std::string file = test::source_dir() + "/../shared/data/expert_load/deepseek_v3_prefill_in1024.json";
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "no recorded loads; log-normal ones are tested elsewhere";
   std::ifstream in(file);
   const auto counts = nlohmann::json::parse(in).at("logical_count").get<std::vector<std::vector<double>>>();

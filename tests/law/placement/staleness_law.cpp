@@ -10,6 +10,7 @@
 #include "placement/scores/score.h"
 #include "routing/load_fit.h"
 #include "routing/traffic.h"
+#include "support/places.h"
 
 namespace moesim::placement::staleness {
 namespace {
@@ -63,7 +64,7 @@ TEST(Staleness, FallsAsLoadsDiffer) {
 
 /// How far the law's kept balance is from that between recordings, at the same likeness, mean over pairs of a likeness.
 TEST(Staleness, IsThatOfRecordedCountsWithinThreePoints) {
-  const fs::path folder = SOURCE_DIR "/../shared/data/expert_load";
+  const fs::path folder = test::source_dir() + "/../shared/data/expert_load";
   if (!fs::exists(folder)) GTEST_SKIP() << "the measured loads are not here";
   std::vector<std::string> files;
   for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path().string());

@@ -3,11 +3,12 @@
 
 #include "network/exchanges/exchange.h"
 #include "serving/run_serving.h"
+#include "support/places.h"
 
-namespace moesim::serving {
+namespace moesim::serving::links {
 namespace {
 std::unique_ptr<results::Results> run(const std::string& yaml) {
-  const Config scenario = Config::from_text(yaml, std::string(SOURCE_DIR) + "/scenarios/test.yaml");
+  const Config scenario = Config::from_text(yaml, test::source_dir() + "/scenarios/test.yaml");
   auto results = std::make_unique<results::Results>(":memory:", results::RunIdentity{});
   results::SpanLog spans;
   results::StudyRun study{scenario, 1, *results, spans};
@@ -84,4 +85,4 @@ TEST(ServingLinks, SamplesCoverTheRun) {
   EXPECT_GT(number(*r, "SELECT max(peak_utilisation) FROM link"), 0);
 }
 }  // namespace
-}  // namespace moesim::serving
+}  // namespace moesim::serving::links

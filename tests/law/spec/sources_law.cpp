@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/paths.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 
 namespace moesim::spec {
 namespace {
@@ -25,7 +26,7 @@ bool is_number(const std::string& value) {
 }
 int numbers_without_source(const std::string& catalogue, const std::string& name) {
   int numbers = 0;
-  std::istringstream text(read_file(SOURCE_DIR "/" + catalogue + "/" + name + ".yaml"));
+  std::istringstream text(read_file(test::source_dir() + "/" + catalogue + "/" + name + ".yaml"));
   for (std::string line; std::getline(text, line);) {
     if (!is_number(value_of(line)) || line.starts_with("title:")) continue;
     ++numbers;
@@ -43,7 +44,7 @@ TEST(Sources, StandBesideEveryNumberOfEveryModel) {
 TEST(Sources, StandBesideEveryNumberOfEveryPieceOfHardware) {
   int numbers = 0;
   for (const std::string& name : catalogue_names("hardware")) {
-    const std::string type = hardware_type(SOURCE_DIR "/hardware/" + name + ".yaml");
+    const std::string type = hardware_type(test::source_dir() + "/hardware/" + name + ".yaml");
     if (type == "gpu" || type == "node" || type == "fabric" || type == "cluster")
       numbers += numbers_without_source("hardware", name);
   }

@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "formats/npy.h"
 #include "numerics/compressed/compressed_pass.h"
+#include "support/places.h"
 #include "support/refusal.h"
 #include "support/temporary_folder.h"
 
@@ -17,7 +18,7 @@ namespace moesim::numerics {
 namespace {
 using Json = nlohmann::json;
 using Choices = std::vector<std::vector<int>>;
-const std::string kFolder = std::string(SOURCE_DIR) + "/../shared/data/numerics/deepseek_v4_tiny";
+const std::string kFolder = test::source_dir() + "/../shared/data/numerics/deepseek_v4_tiny";
 
 struct Outcome {
   std::map<int, Choices> experts, picks;  // by layer, a row a token

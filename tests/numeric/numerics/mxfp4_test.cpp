@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "numerics/weights/checkpoint.h"
+#include "support/places.h"
 #include "support/safetensors.h"
 #include "support/temporary_folder.h"
 
@@ -72,7 +73,8 @@ class Mxfp4 : public testing::Test {
 };
 
 TEST_F(Mxfp4, ExpertsReadAsTheReferenceDecodesThem) {
-  const auto expected = nlohmann::json::parse(std::ifstream(SOURCE_DIR "/tests/numeric/numerics/reference/mxfp4.json"));
+  const auto expected =
+      nlohmann::json::parse(std::ifstream(test::source_dir() + "/tests/numeric/numerics/reference/mxfp4.json"));
   Checkpoint checkpoint(model_, write());
   WeightScratch scratch;
   for (const auto& [part, name, rows, columns] : {std::tuple{Part::expert_gate, "gate", 32, 64},

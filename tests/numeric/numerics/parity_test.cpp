@@ -10,8 +10,9 @@
 #include "numerics/pass/forward.h"
 #include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 
-namespace moesim::numerics {
+namespace moesim::numerics::parity {
 namespace {
 struct IntegerArray {
   std::vector<std::int64_t> shape, values;
@@ -88,7 +89,7 @@ void expect_parity(const std::string& folder, const spec::Model& model) {
       EXPECT_NEAR(outcomes[0].logits[row][v], outcomes[1].logits[row][v], 2e-5) << "the two forms of MLA";
 }
 
-const std::string kReference = std::string(SOURCE_DIR) + "/../shared/data/numerics/";
+const std::string kReference = test::source_dir() + "/../shared/data/numerics/";
 
 TEST(Parity, DeepSeekV2LiteShape) { expect_parity(kReference + "v2lite_tiny", v2lite_tiny()); }
 TEST(Parity, DeepSeekV3Shape) { expect_parity(kReference + "v3_micro", v3_micro()); }
@@ -106,4 +107,4 @@ TEST(Parity, Qwen3NextKeepsStates) { expect_parity("qwen3_next_tiny"); }
 TEST(Parity, Qwen35KeepsStates) { expect_parity("qwen3_5_moe_tiny"); }
 TEST(Parity, NemotronHIsMadeOfHalves) { expect_parity("nemotron_h_tiny"); }
 }  // namespace
-}  // namespace moesim::numerics
+}  // namespace moesim::numerics::parity

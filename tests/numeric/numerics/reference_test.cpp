@@ -9,10 +9,11 @@
 #include "numerics/pass/forward.h"
 #include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 #include "support/safetensors.h"
 #include "support/temporary_folder.h"
 
-namespace moesim::numerics {
+namespace moesim::numerics::references {
 namespace {
 using Json = nlohmann::json;
 
@@ -117,7 +118,7 @@ void expect_like_reference(const spec::Model& model, Weights& weights, const Jso
   EXPECT_EQ(row, int(tokens.size()));
 }
 
-const std::string kReference = SOURCE_DIR "/tests/numeric/numerics/reference/";
+const std::string kReference = test::source_dir() + "/tests/numeric/numerics/reference/";
 
 TEST_P(Architecture, AgreesWithNumPy) {
   const std::string folder = kReference + GetParam();
@@ -178,4 +179,4 @@ TEST(MtpModules, AgreeWithNumPy) {
   expect_mtp_like_reference(model, weights, expected, 4, MlaForm::absorbed);
 }
 }  // namespace
-}  // namespace moesim::numerics
+}  // namespace moesim::numerics::references

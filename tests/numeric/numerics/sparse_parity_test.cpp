@@ -12,11 +12,12 @@
 #include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
 #include "spec/hugging_face.h"
+#include "support/places.h"
 
-namespace moesim::numerics {
+namespace moesim::numerics::sparse_parity {
 namespace {
 using Json = nlohmann::json;
-const std::string kReference = std::string(SOURCE_DIR) + "/../shared/data/numerics/";
+const std::string kReference = test::source_dir() + "/../shared/data/numerics/";
 
 struct Tokens {
   int sequences = 0, length = 0;
@@ -114,4 +115,4 @@ TEST_P(SparseParity, ChoicesWeightsLogitsAndPicksAreThePublishersOwn) {
 INSTANTIATE_TEST_SUITE_P(All, SparseParity, testing::Values("deepseek_v32_tiny", "glm5_tiny", "glm52_tiny"),
                          [](const auto& name) { return std::string(name.param); });
 }  // namespace
-}  // namespace moesim::numerics
+}  // namespace moesim::numerics::sparse_parity

@@ -14,6 +14,7 @@
 #include "core/files.h"
 #include "spec/catalogue.h"
 #include "spec/scale.h"
+#include "support/places.h"
 
 namespace moesim::numerics {
 namespace {
@@ -45,7 +46,7 @@ Recorded record(const spec::Model& model, const SyntheticOptions& options, std::
   Forward forward(model, weights, {.threads = 2});
   Recorded out;
   out.experts = model.moe->experts;
-  const std::string root = SOURCE_DIR;
+  const std::string root = test::source_dir();
   const std::vector<std::string> files{root + "/scenarios/quickstart/prose.md", root + "/scenarios/quickstart/code.cpp",
                                        root + "/models/deepseek-v3.yaml"};
   for (std::size_t kind = 0; kind < files.size(); ++kind) {

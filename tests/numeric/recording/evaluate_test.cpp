@@ -9,9 +9,10 @@
 #include "numerics/pass/gates.h"
 #include "numerics/weights/checkpoint.h"
 #include "recording/balance_meter.h"
+#include "support/places.h"
 #include "support/temporary_folder.h"
 
-namespace moesim::recording {
+namespace moesim::recording::evaluated {
 namespace {
 /// Texts that the byte models can read.
 std::vector<RecordRequest> texts(int vocabulary) {
@@ -181,7 +182,7 @@ TEST(Balance, ByHand) {
 }
 
 TEST(PrecisionOfRealText, Bf16ChangesFewChoicesOfTheReferenceModel) {
-  const std::string folder = std::string(SOURCE_DIR) + "/../shared/data/numerics/v2lite_tiny";
+  const std::string folder = test::source_dir() + "/../shared/data/numerics/v2lite_tiny";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
   const spec::Model model = numerics::v2lite_tiny();
   numerics::Checkpoint weights(model, folder);
@@ -192,4 +193,4 @@ TEST(PrecisionOfRealText, Bf16ChangesFewChoicesOfTheReferenceModel) {
   EXPECT_LT(experts_share(e), 0.2);
 }
 }  // namespace
-}  // namespace moesim::recording
+}  // namespace moesim::recording::evaluated

@@ -1,6 +1,7 @@
 // `moesim record` of models whose pass is one of its own: what it lacks, and what others lack.
 #include <gtest/gtest.h>
 
+#include "support/places.h"
 #include "support/program.h"
 
 namespace moesim::cli {
@@ -8,9 +9,9 @@ namespace {
 class RecordReject : public testing::Test {
  protected:
   std::string refusal(const std::string& model, const std::string& options) const {
-    const Printed printed = moesim_prints(
-        "record --model " + model + " --synthetic --limit 8 --text " SOURCE_DIR "/README.md -o t.trace.db " + options,
-        folder);
+    const Printed printed = moesim_prints("record --model " + model + " --synthetic --limit 8 --text " +
+                                              test::source_dir() + "/README.md -o t.trace.db " + options,
+                                          folder);
     EXPECT_EQ(printed.exit_code, 2) << options << "\n" << printed.out;
     EXPECT_FALSE(std::filesystem::exists(folder.path() / "t.trace.db"));
     return printed.err;

@@ -9,12 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "support/places.h"
 #include "support/program.h"
 
 namespace moesim::cli {
 namespace {
 namespace fs = std::filesystem;
-const fs::path kCases = fs::path(SOURCE_DIR) / "tests/reject/cli/cases";
+const fs::path kCases = fs::path(test::source_dir()) / "tests/reject/cli/cases";
 
 std::string contents(const fs::path& file) {
   std::ifstream in(file);

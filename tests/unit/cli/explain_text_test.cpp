@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "support/command.h"
+#include "support/text.h"
 
 namespace moesim::cli {
 namespace {
@@ -13,7 +14,7 @@ std::string text_of(std::vector<std::string> words) {
   words.insert(words.begin(), {"explain", "--model", "deepseek-v2-lite"});
   return run_command(words);
 }
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using test::has;
 
 /// The number that ends under the last letter of this column's head.
 std::optional<double> under(const std::string& head, const std::string& column, const std::string& line) {
@@ -46,20 +47,20 @@ TEST(ExplainText, RatesAreBytesAndOperationsOverTheTime) {
 }
 
 TEST(ExplainText, TokensComeFromEachGpuThatSharesTheExperts) {
-  EXPECT_TRUE(holds(text_of({"--tokens", "512", "--expert-parallel", "2"}),
-                    "experts: 32 here, 3072 rows spread evenly: 512 tokens x top-6 from each of 2 GPUs\n"));
+  EXPECT_TRUE(has(text_of({"--tokens", "512", "--expert-parallel", "2"}),
+                  "experts: 32 here, 3072 rows spread evenly: 512 tokens x top-6 from each of 2 GPUs\n"));
   const std::string alone = text_of({"--tokens", "512"});
-  EXPECT_TRUE(holds(alone, "experts: 64 here, 3072 rows spread evenly: 512 tokens x top-6\n")) << alone;
-  EXPECT_FALSE(holds(alone, "beside exchanges")) << "there is none";
+  EXPECT_TRUE(has(alone, "experts: 64 here, 3072 rows spread evenly: 512 tokens x top-6\n")) << alone;
+  EXPECT_FALSE(has(alone, "beside exchanges")) << "there is none";
 }
 
 TEST(ExplainText, APipelineHasALineOfMemoryForItsStagesAndOneStageHasNone) {
-  EXPECT_TRUE(holds(run_command({"explain", "train-deepseek-v3"}), "\nmemory by stage "));
+  EXPECT_TRUE(has(run_command({"explain", "train-deepseek-v3"}), "\nmemory by stage "));
   const std::string one = run_command({"explain", "train-deepseek-v3", "--set", "training.parallel={expert: 8}",
                                        "--set", "training.schedule=1f1b", "--set", "training.batch=16384", "--set",
                                        "training.layers=[]", "--set", "training.overlap=none"});
-  EXPECT_TRUE(holds(one, "\nmemory of ")) << one;
-  EXPECT_FALSE(holds(one, "memory by stage")) << one;
+  EXPECT_TRUE(has(one, "\nmemory of ")) << one;
+  EXPECT_FALSE(has(one, "memory by stage")) << one;
 }
 
 TEST(ExplainText, TrainingListsWhatItKeepsOfAPass) {

@@ -6,14 +6,15 @@
 
 #include "core/config.h"
 #include "core/files.h"
+#include "support/places.h"
 
 namespace moesim::cli {
 namespace {
 TEST(Gallery, ListsEveryScenarioWithItsTitleAndAFigure) {
   namespace fs = std::filesystem;
-  const std::string text = read_file(SOURCE_DIR "/scenarios/README.md");
+  const std::string text = read_file(test::source_dir() + "/scenarios/README.md");
   std::ptrdiff_t scenarios = 0;
-  for (const auto& entry : fs::directory_iterator(SOURCE_DIR "/scenarios")) {
+  for (const auto& entry : fs::directory_iterator(test::source_dir() + "/scenarios")) {
     if (entry.path().extension() != ".yaml") continue;
     ++scenarios;
     const std::string name = entry.path().stem().string();

@@ -9,10 +9,11 @@
 #include "core/config.h"
 #include "core/files.h"
 #include "support/program.h"
+#include "support/text.h"
 
 namespace moesim::cli {
 namespace {
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using test::has;
 
 std::string next_of(const Start& start, const std::string& file) {
   std::string out(start.next.substr(start.next.find(' ') + 1));

@@ -2,10 +2,11 @@
 #include <gtest/gtest.h>
 
 #include "support/command.h"
+#include "support/places.h"
 #include "support/program.h"
 #include "support/temporary_folder.h"
 
-namespace moesim::cli {
+namespace moesim::cli::limits {
 namespace {
 std::string refusal(std::vector<std::string> words) { return run_command(words); }
 
@@ -80,11 +81,11 @@ TEST(Limits, ADryRunRefusesNamesThatTheRunRefuses) {
 }
 
 TEST(Limits, AnAmountOfMemoryIsOne) {
-  const std::vector<std::vector<std::string>> verbs = {
-      {"run", "train-mixtral-8x7b"},
-      {"sweep", "sweep-schedules", "-o", "out.db"},
-      {"schedule", "1f1b"},
-      {"record", "--model", "deepseek-v2-lite", "--synthetic", "--text", SOURCE_DIR "/README.md", "-o", "out.db"}};
+  const std::vector<std::vector<std::string>> verbs = {{"run", "train-mixtral-8x7b"},
+                                                       {"sweep", "sweep-schedules", "-o", "out.db"},
+                                                       {"schedule", "1f1b"},
+                                                       {"record", "--model", "deepseek-v2-lite", "--synthetic",
+                                                        "--text", test::source_dir() + "/README.md", "-o", "out.db"}};
   for (std::vector<std::string> words : verbs) {
     const std::string verb = words[0];
     words.insert(words.end(), {"--dry-run", "--limit-memory", ""});
@@ -106,4 +107,4 @@ TEST(Limits, AnAmountOfMemoryIsOne) {
   EXPECT_NE(said.find("; the limit is 0 B (--limit-memory)"), std::string::npos) << said;
 }
 }  // namespace
-}  // namespace moesim::cli
+}  // namespace moesim::cli::limits

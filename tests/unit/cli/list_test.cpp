@@ -12,16 +12,18 @@
 #include "core/config.h"
 #include "runs/studies.h"
 #include "support/command.h"
+#include "support/places.h"
+#include "support/text.h"
 
 namespace moesim::cli {
 namespace {
 namespace fs = std::filesystem;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using test::has;
 
 std::vector<fs::path> files_of(const std::string& catalogue) {
   std::vector<fs::path> out;
-  for (const auto& entry : fs::directory_iterator(fs::path(SOURCE_DIR) / catalogue))
+  for (const auto& entry : fs::directory_iterator(fs::path(test::source_dir()) / catalogue))
     if (entry.path().extension() == ".yaml") out.push_back(entry.path());
   std::ranges::sort(out);
   return out;
@@ -104,7 +106,7 @@ TEST(Reference, EveryStudyAndFamilyHasASection) {
 }
 
 TEST(Reference, IsTheCommittedDocument) {
-  std::ifstream in(SOURCE_DIR "/reports/reference.md");
+  std::ifstream in(test::source_dir() + "/reports/reference.md");
   std::stringstream text;
   text << in.rdbuf();
   EXPECT_EQ(text.str(), reference_markdown()) << "run: moesim list reference > reports/reference.md";

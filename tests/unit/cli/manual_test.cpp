@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/files.h"
+#include "support/places.h"
 #include "support/program.h"
 
 namespace moesim {
@@ -25,7 +26,7 @@ class Manual : public testing::Test {
   std::string shell(const std::string& command) const {
     std::string out;
     std::array<char, 4096> buffer{};
-    const std::string path = fs::path(MOESIM_PROGRAM).parent_path().string();
+    const std::string path = fs::path(test::moesim_program()).parent_path().string();
     FILE* pipe = popen(
         ("cd '" + folder_.path().string() + "' && PATH='" + path + "':$PATH && { " + command + "; } 2>&1").c_str(),
         "r");

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "formats/json.h"
+#include "support/places.h"
 #include "support/program.h"
 
 namespace moesim::cli {
@@ -15,7 +16,8 @@ int shell(const std::string& command) { return std::system((command + " > /dev/n
 TEST(Measure, WritesTablesThatCalibrateReads) {
   if (shell(kPython + "-c 'import torch'") != 0) GTEST_SKIP() << "PyTorch (python3-torch) is not installed";
   const TemporaryFolder folder;
-  const std::string script = kPython + SOURCE_DIR + "/hardware/measure.py " + (folder.path() / "tables").string();
+  const std::string script =
+      kPython + test::source_dir() + "/hardware/measure.py " + (folder.path() / "tables").string();
   ASSERT_EQ(shell(script + " --gpu h100 --device cpu --quick --repeats 1"), 0);
   EXPECT_NE(shell(script + " --gpu h100 --device cpu --quick"), 0) << "tables that are there were written over";
   const Printed printed = moesim_prints("calibrate tables --no-fit --json", folder);

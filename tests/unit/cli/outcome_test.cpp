@@ -7,6 +7,7 @@
 
 #include "results/results.h"
 #include "results/store.h"
+#include "support/places.h"
 #include "support/program.h"
 #include "support/sql.h"
 
@@ -18,7 +19,7 @@ class Outcome : public testing::Test {
  protected:
   /// The exit code as a shell gives it: 128 + signal for a process that one killed.
   Printed shell(const std::string& command) const {
-    return moesim_prints("--version >/dev/null; m='" MOESIM_PROGRAM "'; { " + command + "; }", folder_);
+    return moesim_prints("--version >/dev/null; m='" + test::moesim_program() + "'; { " + command + "; }", folder_);
   }
   /// What a run that a signal ended has to say of its results: how far it came depends on the machine.
   std::string said_of(const std::string& results) const {

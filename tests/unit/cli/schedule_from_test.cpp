@@ -5,6 +5,7 @@
 
 #include "support/command.h"
 #include "support/temporary_folder.h"
+#include "support/text.h"
 
 namespace moesim::cli {
 namespace {
@@ -28,32 +29,32 @@ std::string printed(const TemporaryFolder& folder, const std::string& text, std:
     if (c != ' ' || !out.ends_with(' ')) out += c;
   return out;
 }
-bool has_text(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using test::has;
 constexpr const char* kBalanced = "layers of each stage: balanced by their time";
 
 TEST(ScheduleFrom, StagesHaveTheScenariosLayersAndTimes) {
   const TemporaryFolder folder;
   const std::string out = printed(folder, scenario(4, 2, "layers: [3, 1], parallel: {pipeline: 2}"), {"1f1b"});
-  EXPECT_TRUE(has_text(out, "1f1b for ")) << out;
-  EXPECT_TRUE(has_text(out, "2 stages on 2 ranks, 4 micro-batches")) << out;
-  EXPECT_TRUE(has_text(out, "0 3 628 ms - - 1.26 s -")) << out;
-  EXPECT_TRUE(has_text(out, "1 1 344 ms - - 688 ms -")) << out;
-  EXPECT_FALSE(has_text(out, kBalanced)) << out;
+  EXPECT_TRUE(has(out, "1f1b for ")) << out;
+  EXPECT_TRUE(has(out, "2 stages on 2 ranks, 4 micro-batches")) << out;
+  EXPECT_TRUE(has(out, "0 3 628 ms - - 1.26 s -")) << out;
+  EXPECT_TRUE(has(out, "1 1 344 ms - - 688 ms -")) << out;
+  EXPECT_FALSE(has(out, kBalanced)) << out;
 }
 
 TEST(ScheduleFrom, LayersForAnotherNumberOfStagesAreLeftOutAndSaidSo) {
   const TemporaryFolder folder;
   const std::string out =
       printed(folder, scenario(4, 2, "layers: [3, 1], parallel: {pipeline: 2}"), {"interleaved_1f1b", "--chunks", "2"});
-  EXPECT_TRUE(has_text(out, "4 stages on 2 ranks")) << out;
-  EXPECT_TRUE(has_text(out, kBalanced)) << out;
+  EXPECT_TRUE(has(out, "4 stages on 2 ranks")) << out;
+  EXPECT_TRUE(has(out, kBalanced)) << out;
 }
 
 TEST(ScheduleFrom, WithoutAPipelineThereIsOneStage) {
   const TemporaryFolder folder;
   const std::string out = printed(folder, scenario(1, 1, "layers: [1]"), {"1f1b"});
-  EXPECT_TRUE(has_text(out, "1 stages on 1 ranks")) << out;
-  EXPECT_FALSE(has_text(out, kBalanced)) << out;
+  EXPECT_TRUE(has(out, "1 stages on 1 ranks")) << out;
+  EXPECT_FALSE(has(out, kBalanced)) << out;
 }
 
 TEST(ScheduleFrom, APictureIsMadeWhereItIsAskedFor) {

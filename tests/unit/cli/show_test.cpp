@@ -7,12 +7,13 @@
 #include "spec/catalogue.h"
 #include "spec/claims.h"
 #include "support/command.h"
+#include "support/text.h"
 
 namespace moesim::cli {
 namespace {
 using Json = nlohmann::json;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using test::has;
 
 TEST(Show, OneModelCarriesItsExactTotals) {
   const std::string text = run_command({"show", "deepseek-v3"});

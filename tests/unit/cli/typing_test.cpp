@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/files.h"
+#include "support/places.h"
 #include "support/program.h"
 
 namespace moesim {
@@ -140,7 +141,7 @@ TEST(Python, IsFoundWhereTheProgramSays) {
 std::string in_terminal(int columns, const std::string& arguments, const TemporaryFolder& folder, int ends = 0) {
   const std::string file = folder.file("typescript");
   const std::string command = "cd '" + folder.path().string() + "' && COLUMNS=" + std::to_string(columns) +
-                              " script -qec \"'" MOESIM_PROGRAM "' " + arguments + "\" '" + file +
+                              " script -qec \"'" + test::moesim_program() + "' " + arguments + "\" '" + file +
                               "' </dev/null >/dev/null 2>&1";
   if (const int status = std::system(command.c_str()); !WIFEXITED(status) || WEXITSTATUS(status) != ends) return "";
   std::string text = read_file(file);

@@ -9,6 +9,7 @@
 #include "compute/layers/inventory.h"
 #include "formats/csv.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 #include "unit/compute/kernel_errors.h"
 
 namespace moesim::compute {
@@ -41,7 +42,7 @@ double module_microseconds(const KernelModel& kernels, const spec::Model& m, con
 }
 
 TEST(BlockTables, ModulesAreWithinATenthAtTheMedian) {
-  const std::string folder = std::string(SOURCE_DIR) + "/../shared/data/kernels_new/";
+  const std::string folder = test::source_dir() + "/../shared/data/kernels_new/";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
   const spec::Model m = spec::load_model("minimax-m3");
   for (const char* gpu : {"h100", "b200"}) {

@@ -8,6 +8,7 @@
 #include "compute/fitting/calibrate.h"
 #include "compute/layers/explain.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::compute {
@@ -282,7 +283,7 @@ TEST(Measurements, ARealKernelGainsFromAnUnevenCut) {
 
 // The measurement tables are not part of the project; where they are, the committed calibration is held to them.
 TEST(Calibration, HoldsOnTheTableItWasFittedTo) {
-  const std::string table = SOURCE_DIR "/../shared/facts/gemm_fp8_h800.csv";
+  const std::string table = test::source_dir() + "/../shared/facts/gemm_fp8_h800.csv";
   if (!std::filesystem::exists(table)) GTEST_SKIP() << "the measurement tables are not here";
   const spec::Gpu gpu = spec::load_gpu("h800");
   const Calibration calibration = load_calibration("kernels-hopper");

@@ -13,11 +13,12 @@
 #include "compute/layers/index_kernels.h"
 #include "formats/csv.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 #include "unit/compute/sparse_rows.h"
 
 namespace moesim::compute {
 namespace {
-const std::string kTables = std::string(SOURCE_DIR) + "/../shared/data/kernels_new/";
+const std::string kTables = test::source_dir() + "/../shared/data/kernels_new/";
 constexpr double kMicro = 1e-6;
 using test::EqualScores, test::Errors, test::Shape, test::shape_of;
 

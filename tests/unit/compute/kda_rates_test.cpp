@@ -10,9 +10,10 @@
 #include "compute/kernels/kernel_model.h"
 #include "formats/csv.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 #include "unit/compute/kernel_errors.h"
 
-namespace moesim::compute {
+namespace moesim::compute::kda_rates {
 namespace {
 std::unique_ptr<KernelModel> model_of(const std::string& gpu, const std::string& scans) {
   return kernel_models().make(Config::from_text("{kind: calibrated, sustained: false, scans: " + scans + "}", "test"),
@@ -91,7 +92,7 @@ bool is_warm(const formats::CsvTable& csv, std::size_t row, Bytes l2) {
 }
 
 TEST(KdaRates, SingleKernelsAreWithinATenthAtTheMedian) {
-  const std::string folder = std::string(SOURCE_DIR) + "/../shared/data/kernels_new/";
+  const std::string folder = test::source_dir() + "/../shared/data/kernels_new/";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
   int classes = 0;
   for (const char* gpu : {"h100", "b200"}) {
@@ -113,4 +114,4 @@ TEST(KdaRates, SingleKernelsAreWithinATenthAtTheMedian) {
   EXPECT_EQ(classes, 21);
 }
 }  // namespace
-}  // namespace moesim::compute
+}  // namespace moesim::compute::kda_rates

@@ -10,9 +10,10 @@
 #include "compute/kernels/kernel_model.h"
 #include "formats/csv.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 #include "unit/compute/kernel_errors.h"
 
-namespace moesim::compute {
+namespace moesim::compute::mamba_rates {
 namespace {
 std::unique_ptr<KernelModel> model_of(const std::string& gpu) {
   return kernel_models().make(Config::from_text("{kind: calibrated, sustained: false, scans: trtllm}", "test"),
@@ -60,7 +61,7 @@ Kernel kernel_of(const formats::CsvTable& csv, std::size_t row) {
 }
 
 TEST(MambaRates, SingleKernelsAreWithinATenthAtTheMedian) {
-  const std::string folder = std::string(SOURCE_DIR) + "/../shared/data/kernels_new/";
+  const std::string folder = test::source_dir() + "/../shared/data/kernels_new/";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
   int classes = 0;
   for (const auto& [gpu, file] : {std::pair("h100", "mamba2_conv_h100.csv"), std::pair("b200", "mamba2_b200.csv")}) {
@@ -77,4 +78,4 @@ TEST(MambaRates, SingleKernelsAreWithinATenthAtTheMedian) {
   EXPECT_EQ(classes, 5);
 }
 }  // namespace
-}  // namespace moesim::compute
+}  // namespace moesim::compute::mamba_rates

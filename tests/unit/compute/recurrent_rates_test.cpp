@@ -10,9 +10,10 @@
 #include "compute/kernels/kernel_model.h"
 #include "formats/csv.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 #include "unit/compute/kernel_errors.h"
 
-namespace moesim::compute {
+namespace moesim::compute::recurrent_rates {
 namespace {
 std::unique_ptr<KernelModel> model_of(const std::string& gpu, const std::string& scans) {
   return kernel_models().make(Config::from_text("{kind: calibrated, sustained: false, scans: " + scans + "}", "test"),
@@ -67,7 +68,7 @@ Kernel kernel_of(const formats::CsvTable& csv, std::size_t row) {
 }
 
 TEST(RecurrentRates, SingleKernelsAreWithinATenthAtTheMedian) {
-  const std::string folder = std::string(SOURCE_DIR) + "/../shared/data/kernels_new/";
+  const std::string folder = test::source_dir() + "/../shared/data/kernels_new/";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
   int classes = 0;
   for (const char* gpu : {"h100", "b200"}) {
@@ -87,4 +88,4 @@ TEST(RecurrentRates, SingleKernelsAreWithinATenthAtTheMedian) {
   EXPECT_EQ(classes, 16);
 }
 }  // namespace
-}  // namespace moesim::compute
+}  // namespace moesim::compute::recurrent_rates

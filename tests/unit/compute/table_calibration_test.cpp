@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "spec/catalogue.h"
+#include "support/places.h"
 #include "support/refusal.h"
 #include "unit/compute/written_tables.h"
 
@@ -178,7 +179,7 @@ TEST_F(Tables, AFitFindsTheEquationThatMadeTheRows) {
 
 // The tables are not part of the project; where they are, the calibrations in force are held to them.
 TEST(TableCalibration, HoldsOnTheTablesItWasFittedTo) {
-  const std::filesystem::path folder = SOURCE_DIR "/../shared/data/kernels_wide";
+  const std::filesystem::path folder = test::source_dir() + "/../shared/data/kernels_wide";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here";
   std::vector<Measurement> rows;
   for (const auto& entry : std::filesystem::directory_iterator(folder))

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/places.h"
+
 namespace {
 namespace fs = std::filesystem;
 
@@ -109,12 +111,14 @@ const std::map<std::string, std::set<std::string>> kThirdParty = {
     {"utf8proc.h", {"numerics"}}, {"nlohmann/", {"formats"}}, {"pybind11/", {"python"}},
 };
 
-std::string room_of(const fs::path& file) { return fs::relative(file, fs::path(SOURCE_DIR) / "sim").begin()->string(); }
+std::string room_of(const fs::path& file) {
+  return fs::relative(file, fs::path(moesim::test::source_dir()) / "sim").begin()->string();
+}
 
 /// Every source file of a room; main.cpp lies in none.
 std::vector<fs::path> sources() {
   std::vector<fs::path> out;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SOURCE_DIR) / "sim")) {
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(moesim::test::source_dir()) / "sim")) {
     const std::string extension = entry.path().extension().string();
     if ((extension == ".h" || extension == ".cpp") && entry.path().parent_path().filename() != "sim")
       out.push_back(entry.path());
@@ -137,7 +141,7 @@ TEST(Layers, RoomsIncludeOnlyTheRoomsBelowThem) {
 
 TEST(Layers, SubRoomsIncludeOnlyThoseBelowThem) {
   for (const fs::path& path : sources()) {
-    const fs::path in = fs::relative(path, fs::path(SOURCE_DIR) / "sim");
+    const fs::path in = fs::relative(path, fs::path(moesim::test::source_dir()) / "sim");
     const std::string folder = in.begin()->string(), room = std::next(in.begin())->string();
     if (in.parent_path() == folder) continue;  // the door
     ASSERT_TRUE(kRooms.contains(folder)) << folder << " has rooms and is not in the table";

@@ -12,16 +12,18 @@
 #include <string_view>
 #include <vector>
 
+#include "support/places.h"
+
 namespace {
 namespace fs = std::filesystem;
 
-const fs::path kRepository = SOURCE_DIR;
+const fs::path kRepository = moesim::test::source_dir();
 const fs::path kSim = kRepository / "sim";
 
 constexpr int kMostLines = 40;  // what one takes in at a glance; sim/README.md is the map, and longer
 
 // Headers that READMEs name because one room keeps them to itself.
-const std::set<std::string> kThirdParty = {"cblas.h", "glpk.h", "sqlite3.h", "zlib.h", "zstd.h"};
+const std::set<std::string> kThirdPartyHeaders = {"cblas.h", "glpk.h", "sqlite3.h", "zlib.h", "zstd.h"};
 
 std::string text_of(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -63,7 +65,7 @@ std::vector<std::string> named_files(const fs::path& readme) {
 bool is_there(const std::string& name, const fs::path& readme) {
   const fs::path folder = readme.parent_path();
   if (name.find('/') == std::string::npos) {
-    if (fs::exists(folder / name) || kThirdParty.contains(name)) return true;
+    if (fs::exists(folder / name) || kThirdPartyHeaders.contains(name)) return true;
     return std::ranges::any_of(fs::recursive_directory_iterator(folder),
                                [&](const fs::directory_entry& entry) { return entry.path().filename() == name; });
   }

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "support/places.h"
+
 namespace {
 namespace fs = std::filesystem;
 
@@ -173,7 +175,7 @@ TEST(Sizes, TheCounterHoldsTheLimitOnBothSides) {
 /// Of the sources below a folder of the repository.
 std::map<fs::path, Lines> files_of(const char* folder) {
   std::map<fs::path, Lines> out;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SOURCE_DIR) / folder)) {
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(moesim::test::source_dir()) / folder)) {
     if (entry.path().extension() != ".h" && entry.path().extension() != ".cpp") continue;
     std::ifstream file(entry.path());
     out[entry.path()] = lines_of(file);

@@ -10,6 +10,7 @@
 #include "network/fitting/fit.h"
 #include "network/fitting/tables.h"
 #include "spec/catalogue.h"
+#include "support/places.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::network {
@@ -147,7 +148,7 @@ TEST_F(NetworkTables, AFitDoesNotGiveUpTheFewerRows) {
 
 // The tables are no part of the project; where they are, the calibrations in force are held to them.
 TEST(NetworkTableCalibration, HoldsOnTheTablesItWasFittedTo) {
-  const std::filesystem::path folder = SOURCE_DIR "/../shared/data/kernels_wide";
+  const std::filesystem::path folder = test::source_dir() + "/../shared/data/kernels_wide";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here";
   for (const char* name : {"nccl_a100.csv", "nccl_b200.csv", "deepep_normal_b200.csv", "deepep_ll_b200.csv"}) {
     const std::vector<NetworkRow> rows = read_network_table((folder / name).string());

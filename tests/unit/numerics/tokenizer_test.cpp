@@ -8,12 +8,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/config.h"
+#include "support/places.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::numerics {
 namespace {
 using Json = nlohmann::json;
-const std::string kFolder = SOURCE_DIR "/tests/unit/numerics/tokenizer/";
+const std::string kFolder = test::source_dir() + "/tests/unit/numerics/tokenizer/";
 
 Json read(const std::string& name) { return Json::parse(std::ifstream(kFolder + name)); }
 

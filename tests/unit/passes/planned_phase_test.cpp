@@ -4,6 +4,7 @@
 #include "passes/passes.h"
 #include "results/results.h"
 #include "results/study.h"
+#include "support/places.h"
 
 namespace moesim::passes {
 namespace {
@@ -13,7 +14,7 @@ double balancedness(const std::string& phases, const std::string& planned_on) {
       "routing: {kind: grouped, phases_alike: 0.5}\n"
       "placement: {strategy: eplb_global, slots: 288" +
           planned_on + "}\npasses: {" + phases + "}\n",
-      std::string(SOURCE_DIR) + "/scenarios/test.yaml");
+      test::source_dir() + "/scenarios/test.yaml");
   results::Results results(":memory:", results::RunIdentity{});
   results::SpanLog spans;
   results::StudyRun study{scenario, 1, results, spans};

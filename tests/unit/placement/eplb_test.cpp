@@ -10,6 +10,7 @@
 
 #include "core/random.h"
 #include "placement/planning/packing.h"
+#include "support/places.h"
 
 namespace moesim::placement {
 namespace {
@@ -125,7 +126,7 @@ TEST(Eplb, EqualsThePlainStepsOnRandomLoads) {
 }
 
 TEST(Eplb, EqualsTheReferenceCasesToTheLastSlot) {
-  const std::string file = SOURCE_DIR "/../shared/data/eplb/cases.json";
+  const std::string file = test::source_dir() + "/../shared/data/eplb/cases.json";
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "the reference cases are not here";
   const auto cases = nlohmann::json::parse(std::ifstream(file)).at("cases");
   EXPECT_EQ(cases.size(), 21u);

@@ -9,6 +9,7 @@
 
 #include "../../law/placement/drifting_loads.h"
 #include "placement/scores/score.h"
+#include "support/places.h"
 
 namespace moesim::placement {
 namespace {
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 
 std::vector<Loads> measured_loads() {
   std::vector<Loads> out;
-  const fs::path folder = SOURCE_DIR "/../shared/data/expert_load";
+  const fs::path folder = test::source_dir() + "/../shared/data/expert_load";
   if (!fs::exists(folder)) return out;
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());

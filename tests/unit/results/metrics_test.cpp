@@ -8,6 +8,7 @@
 #include <set>
 
 #include "results/results.h"
+#include "support/places.h"
 
 namespace moesim::results {
 namespace {
@@ -86,7 +87,7 @@ TEST(Metrics, OnlyDefinedOnesAreWritten) {
 }
 
 TEST(Metrics, DocumentationIsTheOneThatIsGenerated) {
-  EXPECT_EQ(read(fs::path(SOURCE_DIR) / "reports/metrics.md"), metrics_markdown())
+  EXPECT_EQ(read(fs::path(test::source_dir()) / "reports/metrics.md"), metrics_markdown())
       << "run: moesim list metrics > reports/metrics.md";
 }
 
@@ -137,18 +138,19 @@ std::vector<std::string> written_in(const fs::path& path) {
 }
 
 TEST(Metrics, EveryNameInTheSourceIsDefined) {
-  const std::vector<std::string> names = written_in(fs::path(SOURCE_DIR) / "sim");
+  const std::vector<std::string> names = written_in(fs::path(test::source_dir()) / "sim");
   for (const std::string& name : names) EXPECT_TRUE(defined(name)) << name;
   EXPECT_GT(names.size(), 150u);
 }
 
 /// What a run writes is held against the table as it ends; here, that nothing is promised which no source writes.
 TEST(Metrics, WhatIsPromisedOfAStudyStandsInItsRoom) {
-  const fs::path sim = fs::path(SOURCE_DIR) / "sim";
+  const fs::path sim = fs::path(test::source_dir()) / "sim";
   for (const auto& [study, room] :
        {std::pair("place", "placing"), {"passes", "passes"}, {"training", "training"}, {"serving", "serving"}}) {
     std::vector<std::string> written = written_in(sim / room);
-    for (const char* shared : {"compute/kernels/provenance.cpp", "sizing/pretraining"})  // an answer has more of its run
+    for (const char* shared :
+         {"compute/kernels/provenance.cpp", "sizing/pretraining"})  // an answer has more of its run
       for (std::string& name : written_in(sim / shared)) written.push_back(std::move(name));
     std::size_t promised = 0;
     for (const MetricSection& section : metric_sections())
@@ -179,7 +181,7 @@ std::vector<std::string> quoted(const std::string& sql, const std::string& befor
 
 TEST(Metrics, ReportsAskForDefinedNamesAndShowKnownUnits) {
   std::size_t names = 0, shown = 0;
-  for (const auto& entry : fs::directory_iterator(fs::path(SOURCE_DIR) / "reports")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(test::source_dir()) / "reports")) {
     if (entry.path().extension() != ".sql") continue;
     const std::string sql = read(entry.path());
     for (const char* before : {"name = ", "name IN (", "CASE name WHEN "})

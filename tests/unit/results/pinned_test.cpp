@@ -7,6 +7,7 @@
 #include <set>
 
 #include "results/metrics.h"
+#include "support/places.h"
 
 namespace moesim::results {
 namespace {
@@ -90,7 +91,7 @@ TEST(Pinned, ACallPinsAndAMentionDoesNot) {
 TEST(Pinned, EveryMetricIsHeldToAValueThatWasWorkedOut) {
   std::set<std::string> pinned;
   for (const char* layer : {"unit", "law", "formula", "numeric"})
-    for (const auto& entry : fs::recursive_directory_iterator(fs::path(SOURCE_DIR) / "tests" / layer)) {
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(test::source_dir()) / "tests" / layer)) {
       if (!entry.is_regular_file() || entry.path().filename() == "pinned_test.cpp") continue;
       std::ifstream in(entry.path());
       const std::string text(std::istreambuf_iterator<char>(in), {});

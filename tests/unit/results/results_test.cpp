@@ -7,6 +7,7 @@
 
 #include "core/config.h"
 #include "results/blob.h"
+#include "support/places.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::results {
@@ -84,7 +85,7 @@ TEST(Blob, RoundTripsAndRefusesDamage) {
 }
 
 TEST(Schema, DocumentationIsTheOneThatIsGenerated) {
-  std::ifstream in(SOURCE_DIR "/reports/schema.md");
+  std::ifstream in(test::source_dir() + "/reports/schema.md");
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), schema_markdown())
       << "run: moesim list schema > reports/schema.md";
 }

@@ -7,13 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include "routing/importers/import.h"
+#include "support/places.h"
 
 namespace moesim::routing {
 namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-const std::string kFolder = SOURCE_DIR "/../shared/data/importer_fixtures/";
+const std::string kFolder = test::source_dir() + "/../shared/data/importer_fixtures/";
 
 class Fixtures : public ::testing::Test {
  protected:
@@ -171,7 +172,7 @@ TEST_F(Fixtures, RouterLogitsByTheModelsGate) {
 }
 
 TEST_F(Fixtures, PublishedExpertLoadsKeepTheirShares) {
-  const std::string file = SOURCE_DIR "/../shared/data/expert_load/deepseek_v3_prefill_in1024.json";
+  const std::string file = test::source_dir() + "/../shared/data/expert_load/deepseek_v3_prefill_in1024.json";
   if (!fs::exists(file)) GTEST_SKIP() << "the measurement tables are not here";
   ImportOptions options;
   options.output = out;

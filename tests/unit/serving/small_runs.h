@@ -8,6 +8,7 @@
 #include "results/results.h"
 #include "results/study.h"
 #include "serving/run_serving.h"
+#include "support/places.h"
 #include "support/refusal.h"
 
 namespace moesim::serving {
@@ -25,7 +26,7 @@ struct Ran {
   }
 };
 inline Ran run(const std::string& yaml, std::uint64_t seed = 1) {
-  const Config scenario = Config::from_text(yaml, std::string(SOURCE_DIR) + "/scenarios/test.yaml");
+  const Config scenario = Config::from_text(yaml, test::source_dir() + "/scenarios/test.yaml");
   Ran out;
   out.results = std::make_unique<results::Results>(":memory:", results::RunIdentity{});
   results::SpanLog spans;

@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "results/perfetto.h"
+#include "support/places.h"
 #include "unit/serving/small_runs.h"
 
 namespace moesim::serving {
@@ -19,7 +20,7 @@ Drawn draw(results::SpanFilter filter) {
   Drawn out{results::SpanLog(filter), {}};
   const Config scenario = Config::from_text(
       unit("    - {role: prefill, parallel: {data: 8}}\n    - {role: decode, parallel: {data: 16}}\n"),
-      std::string(SOURCE_DIR) + "/scenarios/test.yaml");
+      test::source_dir() + "/scenarios/test.yaml");
   out.ran.results = std::make_unique<results::Results>(":memory:", results::RunIdentity{});
   results::StudyRun study{scenario, 1, *out.ran.results, out.spans};
   out.ran.end = run_serving(study);

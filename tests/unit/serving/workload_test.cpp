@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "serving/traces/moment.h"
+#include "support/places.h"
 #include "unit/serving/all_requests.h"
 
 namespace moesim::serving {
@@ -239,7 +240,7 @@ TEST(Generators, SessionsGoOnAfterTheAnswer) {
 }
 
 TEST(Samples, PublishedTracesReadWhole) {
-  const std::string folder = SOURCE_DIR "/../shared/data/";
+  const std::string folder = test::source_dir() + "/../shared/data/";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the sample traces are not here";
   EXPECT_NEAR(double(all("{kind: servegen, folder: " + folder + "cases/11-servegen-empty/folder}").size()), 30, 22);
   const auto tokens = all("{kind: llmservingsim, file: " + folder + "cases/12-llmservingsim-tokens/trace.jsonl}");

@@ -10,6 +10,7 @@
 #include "spec/catalogue.h"
 #include "spec/count.h"
 #include "spec/extend.h"
+#include "support/places.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::spec {
@@ -27,7 +28,7 @@ std::string all_fields(Model m) {
 
 TEST(HuggingFace, ConfigFilesGiveTheSameModelAsTheCatalogue) {
   int checked = 0;
-  for (const auto& entry : fs::directory_iterator(SOURCE_DIR "/tests/unit/spec/config")) {
+  for (const auto& entry : fs::directory_iterator(test::source_dir() + "/tests/unit/spec/config")) {
     const std::string name = entry.path().filename().string();
     EXPECT_EQ(all_fields(read_hugging_face(entry.path() / "config.json")), all_fields(load_model(name))) << name;
     ++checked;
@@ -86,10 +87,11 @@ TEST(HuggingFace, Llama4NormAndTemperature) {
 }
 
 TEST(HuggingFace, AFolderOrAFileStandsForTheModelInIt) {
-  const std::string folder = SOURCE_DIR "/tests/unit/spec/config/deepseek-v3";
+  const std::string folder = test::source_dir() + "/tests/unit/spec/config/deepseek-v3";
   EXPECT_EQ(load_model(folder).moe->experts, 256);
   EXPECT_EQ(load_model(folder + "/config.json").name, "deepseek-v3");
-  const Config scenario = Config::from_text("model: config/mixtral-8x7b", SOURCE_DIR "/tests/unit/spec/s.yaml");
+  const Config scenario =
+      Config::from_text("model: config/mixtral-8x7b", test::source_dir() + "/tests/unit/spec/s.yaml");
   EXPECT_EQ(read_model(scenario.at("model")).moe->experts, 8);
   EXPECT_NE(scenario.resolved().find("model.moe.experts: 8\n"), std::string::npos);
 }
@@ -120,7 +122,7 @@ TEST(HuggingFace, RopeParametersOfTransformers5) {
 }
 
 TEST(HuggingFace, TinyModelsForNumericChecksLoad) {
-  const fs::path folder = SOURCE_DIR "/../shared/data/numerics";
+  const fs::path folder = test::source_dir() + "/../shared/data/numerics";
   if (!fs::exists(folder)) GTEST_SKIP() << "the measurement tables are not here";
   const Model lite = load_model(folder / "v2lite_tiny");
   EXPECT_EQ(lite.moe->selection, Selection::greedy);

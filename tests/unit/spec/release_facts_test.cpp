@@ -9,13 +9,14 @@
 #include "spec/release/python_json.h"
 #include "spec/release/read_release.h"
 #include "spec/release/totals.h"
+#include "support/places.h"
 
 namespace moesim::spec {
 namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-const fs::path kShared = SOURCE_DIR "/../shared";
+const fs::path kShared = test::source_dir() + "/../shared";
 
 /// Entries of the facts by name.
 std::map<std::string, Json> facts() {
