@@ -3,7 +3,7 @@
 
 #include "core/random.h"
 #include "serving/step/slowest_rank.h"
-#include "tests/support/rounds.h"
+#include "support/rounds.h"
 
 namespace moesim::serving {
 namespace {

@@ -1,52 +1,62 @@
-#include <chrono>
-#include <cstdio>
 // What looser targets are said to save is what they save.
 #include <gtest/gtest.h>
 
 #include "law/sizing/small_plans.h"
 #include "sizing/relaxations.h"
-#include "support/rounds.h"
 
 namespace moesim::sizing {
 namespace {
-double cost_of_answer(const Plan& plan) {
-  const Search s = search(plan, 2);
-  return s.winner ? s.entries[*s.winner].deployment.cost_per_hour() : 1e300;
+struct Asked {
+  Plan plan;
+  Search search;
+  double cost() const { return search.entries[*search.winner].deployment.cost_per_hour(); }
+};
+Asked asked(Plan plan) {
+  Search s = search(plan, 2);
+  return {std::move(plan), std::move(s)};
+}
+Plan with_limit(const Plan& plan, std::size_t latency, Time limit) {
+  Plan out = plan;
+  out.section.targets.latency[latency] = limit;
+  return out;
 }
 
-/// The plan asked again with the looser target costs no more than what is said; and no less than the answer where no
-/// target is said to save anything.
-TEST(Relaxations, AreWhatThePlanAskedAgainCosts) {
+/// A target just missed by the cheapest is given back by a look at looser targets: what it names costs no more than the
+/// cheapest did, meets the looser target, and the plan asked again with it finds nothing dearer.
+TEST(Relaxations, GiveBackWhatATighterTargetCost) {
   const TemporaryFolder folder;
-  int saving = 0, none = 0;
-  for (int round = 0; round < test::rounds(8); ++round) {
-    const Plan plan = read_small(folder, std::uint64_t(2 + round));
-    const Search s = search(plan, 2);
-    if (!s.winner) continue;
-    const auto t0=std::chrono::steady_clock::now(); struct P{int r; decltype(t0) t; ~P(){std::fprintf(stderr,"round %d %.1f\n",r,std::chrono::duration<double>(std::chrono::steady_clock::now()-t).count());}} pp{round,t0};
-    const double cost = s.entries[*s.winner].deployment.cost_per_hour();
-    const Relaxations r = relax(plan, s, 2);
-    EXPECT_NE(r.all.empty(), r.none.empty()); std::fprintf(stderr,"round %d: %zu\n",round,r.all.size());
-    for (const Relaxation& one : r.all) {
+  int saving = 0;
+  for (std::uint64_t seed = 3; seed < 12 && saving == 0; ++seed) {
+    const Asked loose = asked(read_small(folder, seed));
+    if (!loose.search.winner) continue;
+    const Entry& w = loose.search.entries[*loose.search.winner];
+    for (std::size_t i = kLatencies.size(); i-- > 0 && saving == 0;) {
+      if (!loose.plan.section.targets.latency[i]) continue;
+      const double value = w.figures->latency[i];
+      const Asked tight = asked(with_limit(loose.plan, i, from_seconds(0.97 * value)));
+      if (!tight.search.winner || tight.cost() <= loose.cost()) continue;
       ++saving;
-      EXPECT_LT(one.deployment.cost_per_hour(), cost);
-      Plan looser = plan;
-      Time& limit =
-          *looser.section.targets.latency[std::size_t(std::ranges::find(kLatencies, one.target) - kLatencies.begin())];
-      limit = from_seconds(seconds(limit) * one.times);
-      EXPECT_LE(cost_of_answer(looser), one.deployment.cost_per_hour() * (1 + 1e-9)) << one.target << " " << round;
-      EXPECT_EQ(one.tightest.met(), true);
-    }
-    if (!r.all.empty()) continue;
-    ++none;
-    for (std::size_t i = 0; i < kLatencies.size(); ++i) {
-      if (!plan.section.targets.latency[i]) continue;
-      Plan looser = plan;
-      looser.section.targets.latency[i] = *plan.section.targets.latency[i] * 2;
-      EXPECT_GE(cost_of_answer(looser), cost * (1 - 1e-9)) << kLatencies[i] << " " << round << ": " << r.none;
+      const Relaxations r = relax(tight.plan, tight.search, 2);
+      ASSERT_FALSE(r.all.empty()) << kLatencies[i] << " of seed " << seed << ": " << r.none;
+      for (const Relaxation& one : r.all) {
+        EXPECT_LT(one.deployment.cost_per_hour(), tight.cost());
+        EXPECT_TRUE(one.tightest.met());
+        if (one.target != kLatencies[i]) continue;
+        const Time limit = from_seconds(seconds(*tight.plan.section.targets.latency[i]) * one.times);
+        EXPECT_LE(asked(with_limit(loose.plan, i, limit)).cost(), one.deployment.cost_per_hour() * (1 + 1e-9));
+      }
     }
   }
-  EXPECT_GT(saving + none, 0);
+  EXPECT_EQ(saving, 1) << "no plan's cost depends on its targets";
+}
+
+TEST(Relaxations, OfTheOnlyCheapestDeploymentSaveNothing) {
+  const TemporaryFolder folder;
+  const Asked a = asked(read_small(folder, 2));
+  ASSERT_TRUE(a.search.winner);
+  const Relaxations r = relax(a.plan, a.search, 2);
+  EXPECT_TRUE(r.all.empty());
+  EXPECT_NE(r.none, "");
 }
 }  // namespace
 }  // namespace moesim::sizing
