@@ -41,8 +41,8 @@ TEST(RejectIdleExperts, WhereTheyAreNot) {
       error("kind: GQA, kv_heads: 2", ", shortcut: true")
           .ends_with("moe.shortcut: goes with experts in the even layers: layer_frequency 2 and layer_offset 1, "
                      "got 1 and 0"));
-  EXPECT_TRUE(error("kind: GQA, kv_heads: 2", ", dense_beside: true")
-                  .ends_with("shared_experts: must be more than 0, got 0"));
+  EXPECT_TRUE(
+      error("kind: GQA, kv_heads: 2", ", dense_beside: true").ends_with("shared_experts: must be more than 0, got 0"));
 }
 }  // namespace
 }  // namespace moesim::spec::windows
