@@ -11,6 +11,8 @@ namespace moesim::pages {
 /// The least width of a drawing, in px, and of two that are wider: reports/page/page.css shows .mid from a figure of
 /// 358 px on, .wide from one of 505 px on.
 constexpr double kNarrow = 212, kMiddle = 246, kWide = 392;
+/// Across a drawing whose own coordinates stretch with its width.
+constexpr double kStretch = 10'000;
 
 /// Strokes and numbers below a line at y px.  The first and last have theirs; another that would touch the one before
 /// it, or the last, is left out: where the drawing is not wide enough, or everywhere.  unit_behind: each has its unit.

@@ -7,7 +7,7 @@
 
 namespace moesim::pages {
 namespace {
-constexpr int kRow = 24;  // px
+constexpr int kErrorRow = 24;  // px
 
 /// Its ends and 0: there is no room for more on a telephone.
 Html axis_html(const Scale& scale) {
@@ -29,7 +29,8 @@ Html ground(const Scale& scale, double median, double p90) {
   };
   stretch(p90, "ff");
   stretch(median, "fr");
-  return out += html("<line x1=\"{0}\" x2=\"{0}\" y1=\"0\" y2=\"{1}\" class=\"axis\"/>", percent(scale.at(0)), kRow);
+  return out +=
+         html("<line x1=\"{0}\" x2=\"{0}\" y1=\"0\" y2=\"{1}\" class=\"axis\"/>", percent(scale.at(0)), kErrorRow);
 }
 }  // namespace
 
@@ -50,8 +51,8 @@ Figure errors(const Errors& e) {
     inner += html(
         "<span>{}</span><svg height=\"{}\" aria-hidden=\"true\">{}<circle cx=\"{}\" cy=\"12\" r=\"5\" class=\"mk {}\" "
         "data-tip=\"{}: {} simulated, {} published, {}\"/></svg><span>{}</span>",
-        r.label, kRow, ground(scale, r.median, r.p90), percent(scale.at(100 * r.error)), beyond ? "fx" : "fa", r.label,
-        r.simulated, r.published, shown, shown);
+        r.label, kErrorRow, ground(scale, r.median, r.p90), percent(scale.at(100 * r.error)), beyond ? "fx" : "fa",
+        r.label, r.simulated, r.published, shown, shown);
     out.table.rows.push_back({cell(r.label),
                               {shown, r.error},
                               cell(r.published),

@@ -8,15 +8,14 @@
 
 namespace moesim::pages {
 namespace {
-constexpr int kRow = 16, kPiece = 14;  // px
-constexpr double kStretch = 10'000;    // of the drawing's own coordinates, which stretch
-constexpr double kSeen = 30;           // of them: a piece this wide shows where it starts
+constexpr int kLane = 16, kPiece = 14;  // px
+constexpr double kSeen = 30;            // of them: a piece this wide shows where it starts
 
 Html names_html(const std::vector<std::string>& names, int height, bool right) {
   Html out;
   const std::size_t every = names.size() > 64 ? names.size() / 64 + 1 : 1;
   for (std::size_t r = 0; r < names.size(); r += every)
-    out += html("<text x=\"100%\" dx=\"{}\" y=\"{}\" class=\"t e\">{}</text>", right ? 0 : -8, int(r) * kRow + 12,
+    out += html("<text x=\"100%\" dx=\"{}\" y=\"{}\" class=\"t e\">{}</text>", right ? 0 : -8, int(r) * kLane + 12,
                 names[r]);
   return html("<svg height=\"{}\" aria-hidden=\"true\">{}</svg>", height, out);
 }
@@ -34,13 +33,13 @@ Figure gantt(const Gantt& g) {
     if (p.end < across.from || p.start > across.to || p.end < p.start) continue;
     const double x = std::round(kStretch * across.at(p.start)) + 0.0,
                  width = std::round(kStretch * across.at(p.end)) - x;
-    paths[p.kind] += fmt::format("M{} {}h{}v{}h-{}z", x, int(p.row) * kRow, width, kPiece, width);
-    if (width >= kSeen) starts += fmt::format("M{} {}v{}", x, int(p.row) * kRow, kPiece);
+    paths[p.kind] += fmt::format("M{} {}h{}v{}h-{}z", x, int(p.row) * kLane, width, kPiece, width);
+    if (width >= kSeen) starts += fmt::format("M{} {}v{}", x, int(p.row) * kLane, kPiece);
     out.table.rows.push_back(
         {cell(g.rows[p.row]), cell(g.kinds[p.kind].first), cell(p.label), cell(p.start, "s"), cell(p.end, "s")});
     ++out.marks;
   }
-  const int below = int(g.rows.size()) * kRow, height = below + 28;
+  const int below = int(g.rows.size()) * kLane, height = below + 28;
   Html inner = html("<rect width=\"10000\" height=\"{}\" class=\"idle\"/>", below);
   std::vector<KeyEntry> key;
   for (std::size_t k = 0; k < g.kinds.size(); ++k) {

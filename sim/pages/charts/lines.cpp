@@ -10,7 +10,6 @@
 
 namespace moesim::pages {
 namespace {
-constexpr double kStretch = 10'000;   // of the drawing's own coordinates, which stretch
 constexpr double kMostShown = 1e100;  // a guide beyond is none of an axis
 constexpr std::array<std::string_view, 5> kLooks = {"la", "lr", "li", "lp", "lx"};
 

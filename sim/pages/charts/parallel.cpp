@@ -9,16 +9,15 @@
 namespace moesim::pages {
 namespace {
 constexpr int kTop = 24, kHeight = 240;  // px
-constexpr double kStretch = 10'000;      // of the drawing's own coordinates, which stretch
 
-struct Placed {
+struct OnAxes {
   std::vector<double> x;      // of each axis, share
   std::vector<Scale> scales;  // of each axis
 };
 
 /// The middle of each of as many columns as there are axes.
-Placed placed(const Parallel& p) {
-  Placed out;
+OnAxes placed(const Parallel& p) {
+  OnAxes out;
   for (std::size_t a = 0; a < p.axes.size(); ++a) {
     out.x.push_back((double(a) + 0.5) / double(p.axes.size()));
     Scale s{INFINITY, -INFINITY};
@@ -43,7 +42,7 @@ std::string shown_at(const Parallel::Axis& axis, double value) {
   return place >= 0 && place < double(axis.words.size()) ? axis.words[std::size_t(place)] : "";
 }
 
-Html axes_html(const Parallel& p, const Placed& at) {
+Html axes_html(const Parallel& p, const OnAxes& at) {
   Html out;
   for (std::size_t a = 0; a < p.axes.size(); ++a)
     out += html(
@@ -53,7 +52,7 @@ Html axes_html(const Parallel& p, const Placed& at) {
   return out;
 }
 
-Html key_of(const Parallel& p, const Placed& at) {
+Html key_of(const Parallel& p, const OnAxes& at) {
   Html out;
   for (std::size_t a = 0; a < p.axes.size(); ++a) {
     const Parallel::Axis& axis = p.axes[a];
@@ -72,7 +71,7 @@ Figure parallel(const Parallel& p) {
   Figure out;
   out.table.columns = {p.line_name};
   for (const Parallel::Axis& a : p.axes) out.table.columns.push_back(a.name);
-  const Placed at = placed(p);
+  const OnAxes at = placed(p);
   Html back, front;
   for (const Parallel::Line& l : p.lines) {
     std::string d, tip = l.name;

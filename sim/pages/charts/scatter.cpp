@@ -8,8 +8,8 @@
 
 namespace moesim::pages {
 namespace {
-constexpr int kHeight = 256, kLeast = 20;  // px; above the drawing at least
-constexpr double kTall = 16;               // px of a line of text
+constexpr int kScatterHeight = 256, kLeast = 20;  // px; above the drawing at least
+constexpr double kTall = 16;                      // px of a line of text
 
 struct Box {
   double left, right, top, bottom;
@@ -78,7 +78,8 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double 
     const auto placed = [&](double dx, double dy, bool end, bool on_line) {
       const Box box{end ? x + dx - length : x + dx, end ? x + dx : x + dx + length, y + dy - kTall + 4, y + dy + 4};
       const auto meets = [&](const Box& b) { return b.meets(box); };
-      if (box.left < 0 || box.right > width || box.top < top - kLeast || box.bottom > top + kHeight) return false;
+      if (box.left < 0 || box.right > width || box.top < top - kLeast || box.bottom > top + kScatterHeight)
+        return false;
       if (std::ranges::any_of(taken, meets) || (!on_line && std::ranges::any_of(line, meets))) return false;
       taken.push_back(box);
       out += html("<text x=\"{}\" y=\"{}\" dx=\"{}\" dy=\"{}\" class=\"halo {} {} {}\">{}</text>", percent(at[i].x),
@@ -106,7 +107,7 @@ Html front_html(const Scatter& s, const std::vector<Point>& at, int top) {
   std::string d;
   for (const Point& p : front)
     d += fmt::format("{}{} {}", d.empty() ? "M" : "L", coordinate(std::round(1e4 * p.x)), coordinate(p.y));
-  const int height = top + kHeight;
+  const int height = top + kScatterHeight;
   return html(
       "<svg width=\"100%\" height=\"{0}\" viewBox=\"0 0 10000 {0}\" preserveAspectRatio=\"none\" "
       "aria-hidden=\"true\"><path d=\"{1}\" class=\"ln lp\"/></svg>",
@@ -117,13 +118,13 @@ Html axes_html(const Scatter& s, const Scale& across, const Scale& up, int top, 
   Html out;
   const AxisUnit ux = axis_unit(across.to, s.x_unit), uy = axis_unit(up.to, s.y_unit);
   for (const double t : up.ticks(4)) {
-    const double y = top + (1 - up.at(t)) * kHeight;
+    const double y = top + (1 - up.at(t)) * kScatterHeight;
     out += html("<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"{1}\"/>", coordinate(y),
                 t == up.from ? "axis" : "grid");
     gutter += html("<text x=\"100%\" dx=\"-8\" y=\"{}\" class=\"t e\">{}</text>", coordinate(y + 4), tick_text(t, uy));
   }
-  out += ticks_html(across, ux, top + kHeight, 6);
-  out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", top + kHeight + 36,
+  out += ticks_html(across, ux, top + kScatterHeight, 6);
+  out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", top + kScatterHeight + 36,
               s.x_name + (ux.name.empty() ? "" : ", " + ux.name));
   return out;
 }
@@ -143,7 +144,7 @@ Figure scatter(const Scatter& given) {
   const Scale across = round_scale(0, right * 1.02, 5, true), up = round_scale(0, most * 1.05, 4, true);
   const int top = kLeast + 16 * (guide_rows(s.at_x, across) + int(s.at_y.size()));
   std::vector<Point> at;
-  for (const Scatter::Dot& d : s.dots) at.push_back({across.at(d.x), top + (1 - up.at(d.y)) * kHeight});
+  for (const Scatter::Dot& d : s.dots) at.push_back({across.at(d.x), top + (1 - up.at(d.y)) * kScatterHeight});
   Html points, gutter;
   for (const bool above : {false, true})  // the front stands over the others
     for (std::size_t i = 0; i < s.dots.size(); ++i) {
@@ -158,9 +159,9 @@ Figure scatter(const Scatter& given) {
       ++out.marks;
     }
   Html axes = axes_html(s, across, up, top, gutter);
-  axes += guides_html(s.at_x, s.at_y, across, up, top, kHeight);
+  axes += guides_html(s.at_x, s.at_y, across, up, top, kScatterHeight);
   if (s.joined) axes += front_html(s, at, top);
-  const int height = top + kHeight + 42;
+  const int height = top + kScatterHeight + 42;
   const AxisUnit uy = axis_unit(up.to, s.y_unit);
   out.chart = html("<p class=\"note yn\">{}</p>", s.y_name + (uy.name.empty() ? "" : ", " + uy.name));
   out.chart += html(

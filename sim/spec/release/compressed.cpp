@@ -74,8 +74,8 @@ Plan read_v4(const Keys& k, std::string_view) {
   return plan;
 }
 
-constexpr std::array kFamilies = {ReleaseFamily{"deepseek_v4", read_v4}};
+constexpr std::array kCompressedFamilies = {ReleaseFamily{"deepseek_v4", read_v4}};
 }  // namespace
 
-std::span<const ReleaseFamily> compressed_families() { return kFamilies; }
+std::span<const ReleaseFamily> compressed_families() { return kCompressedFamilies; }
 }  // namespace moesim::spec

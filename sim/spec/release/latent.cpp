@@ -93,12 +93,12 @@ Plan read_longcat(const Keys& k, std::string_view) {
   return plan;
 }
 
-constexpr std::array kFamilies = {
+constexpr std::array kLatentFamilies = {
     ReleaseFamily{"deepseek_v2", read_latent_family},  ReleaseFamily{"deepseek_v3", read_latent_family},
     ReleaseFamily{"kimi_k2", read_latent_family},      ReleaseFamily{"glm4_moe_lite", read_latent_family},
     ReleaseFamily{"deepseek_v32", read_latent_family}, ReleaseFamily{"glm_moe_dsa", read_latent_family},
     ReleaseFamily{"longcat_flash", read_longcat}};
 }  // namespace
 
-std::span<const ReleaseFamily> latent_families() { return kFamilies; }
+std::span<const ReleaseFamily> latent_families() { return kLatentFamilies; }
 }  // namespace moesim::spec

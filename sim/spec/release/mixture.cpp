@@ -181,24 +181,24 @@ Plan read_head_deepseek(const Keys& k, std::string_view type) {
   return plan;
 }
 
-constexpr std::array kFamilies = {ReleaseFamily{"mixtral", read_mixtral},
-                                  ReleaseFamily{"phimoe", read_phimoe},
-                                  ReleaseFamily{"minimax_m2", read_minimax_m2},
-                                  ReleaseFamily{"qwen2_moe", read_qwen_moe},
-                                  ReleaseFamily{"qwen3_moe", read_qwen_moe},
-                                  ReleaseFamily{"qwen3_vl_moe", read_qwen_moe},
-                                  ReleaseFamily{"olmoe", read_olmoe},
-                                  ReleaseFamily{"granitemoe", read_granite_moe},
-                                  ReleaseFamily{"granitemoeshared", read_granite_moe},
-                                  ReleaseFamily{"gpt_oss", read_gpt_oss},
-                                  ReleaseFamily{"deepseek", read_head_deepseek},
-                                  ReleaseFamily{"glm4_moe", read_head_deepseek},
-                                  ReleaseFamily{"glm4v_moe", read_head_deepseek},
-                                  ReleaseFamily{"dots1", read_head_deepseek},
-                                  ReleaseFamily{"hy_v3", read_head_deepseek},
-                                  ReleaseFamily{"bailing_moe", read_head_deepseek},
-                                  ReleaseFamily{"bailing_moe_v2", read_head_deepseek}};
+constexpr std::array kMixtureFamilies = {ReleaseFamily{"mixtral", read_mixtral},
+                                         ReleaseFamily{"phimoe", read_phimoe},
+                                         ReleaseFamily{"minimax_m2", read_minimax_m2},
+                                         ReleaseFamily{"qwen2_moe", read_qwen_moe},
+                                         ReleaseFamily{"qwen3_moe", read_qwen_moe},
+                                         ReleaseFamily{"qwen3_vl_moe", read_qwen_moe},
+                                         ReleaseFamily{"olmoe", read_olmoe},
+                                         ReleaseFamily{"granitemoe", read_granite_moe},
+                                         ReleaseFamily{"granitemoeshared", read_granite_moe},
+                                         ReleaseFamily{"gpt_oss", read_gpt_oss},
+                                         ReleaseFamily{"deepseek", read_head_deepseek},
+                                         ReleaseFamily{"glm4_moe", read_head_deepseek},
+                                         ReleaseFamily{"glm4v_moe", read_head_deepseek},
+                                         ReleaseFamily{"dots1", read_head_deepseek},
+                                         ReleaseFamily{"hy_v3", read_head_deepseek},
+                                         ReleaseFamily{"bailing_moe", read_head_deepseek},
+                                         ReleaseFamily{"bailing_moe_v2", read_head_deepseek}};
 }  // namespace
 
-std::span<const ReleaseFamily> mixture_families() { return kFamilies; }
+std::span<const ReleaseFamily> mixture_families() { return kMixtureFamilies; }
 }  // namespace moesim::spec

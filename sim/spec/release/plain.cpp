@@ -134,10 +134,10 @@ constexpr auto families() {
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = {kTraits[i].type, read_plain};
   return out;
 }
-constexpr auto kFamilies = families();
+constexpr auto kPlainFamilies = families();
 }  // namespace
 
-std::span<const ReleaseFamily> plain_families() { return kFamilies; }
+std::span<const ReleaseFamily> plain_families() { return kPlainFamilies; }
 
 Plan read_unknown(const Keys& k, std::string_view) {
   Plan plan = start_plan(k, {.tied = false});

@@ -194,16 +194,16 @@ Plan read_minimax_01(const Keys& k, std::string_view) {
   return plan;
 }
 
-constexpr std::array kFamilies = {ReleaseFamily{"qwen3_next", read_qwen_hybrid},
-                                  ReleaseFamily{"qwen3_5", read_qwen_hybrid},
-                                  ReleaseFamily{"qwen3_5_moe", read_qwen_hybrid},
-                                  ReleaseFamily{"kimi_linear", read_kimi_linear},
-                                  ReleaseFamily{"lfm2", read_lfm2},
-                                  ReleaseFamily{"lfm2_moe", read_lfm2},
-                                  ReleaseFamily{"minimax_text_01", read_minimax_01},
-                                  ReleaseFamily{"minimax_m1", read_minimax_01},
-                                  ReleaseFamily{"minimax", read_minimax_01}};
+constexpr std::array kRecurrentFamilies = {ReleaseFamily{"qwen3_next", read_qwen_hybrid},
+                                           ReleaseFamily{"qwen3_5", read_qwen_hybrid},
+                                           ReleaseFamily{"qwen3_5_moe", read_qwen_hybrid},
+                                           ReleaseFamily{"kimi_linear", read_kimi_linear},
+                                           ReleaseFamily{"lfm2", read_lfm2},
+                                           ReleaseFamily{"lfm2_moe", read_lfm2},
+                                           ReleaseFamily{"minimax_text_01", read_minimax_01},
+                                           ReleaseFamily{"minimax_m1", read_minimax_01},
+                                           ReleaseFamily{"minimax", read_minimax_01}};
 }  // namespace
 
-std::span<const ReleaseFamily> recurrent_families() { return kFamilies; }
+std::span<const ReleaseFamily> recurrent_families() { return kRecurrentFamilies; }
 }  // namespace moesim::spec

@@ -178,9 +178,10 @@ Plan read_granite_hybrid(const Keys& k, std::string_view) {
   return plan;
 }
 
-constexpr std::array kFamilies = {ReleaseFamily{"nemotron_h", read_nemotron_h}, ReleaseFamily{"jamba", read_jamba},
-                                  ReleaseFamily{"granitemoehybrid", read_granite_hybrid}};
+constexpr std::array kStateSpaceFamilies = {ReleaseFamily{"nemotron_h", read_nemotron_h},
+                                            ReleaseFamily{"jamba", read_jamba},
+                                            ReleaseFamily{"granitemoehybrid", read_granite_hybrid}};
 }  // namespace
 
-std::span<const ReleaseFamily> state_space_families() { return kFamilies; }
+std::span<const ReleaseFamily> state_space_families() { return kStateSpaceFamilies; }
 }  // namespace moesim::spec

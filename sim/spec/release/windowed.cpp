@@ -217,12 +217,12 @@ Plan read_minimax_m3(const Keys& k, std::string_view) {
   return plan;
 }
 
-constexpr std::array kFamilies = {
+constexpr std::array kWindowedFamilies = {
     ReleaseFamily{"gemma4", read_gemma4},         ReleaseFamily{"mimo_v2_flash", read_mimo_v2},
     ReleaseFamily{"mimo_v2", read_mimo_v2},       ReleaseFamily{"step3p5", read_step},
     ReleaseFamily{"step3p5_flash", read_step},    ReleaseFamily{"step3p7", read_step},
     ReleaseFamily{"minimax_m3", read_minimax_m3}, ReleaseFamily{"step3", read_step3}};
 }  // namespace
 
-std::span<const ReleaseFamily> windowed_families() { return kFamilies; }
+std::span<const ReleaseFamily> windowed_families() { return kWindowedFamilies; }
 }  // namespace moesim::spec
