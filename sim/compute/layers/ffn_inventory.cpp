@@ -175,18 +175,19 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
 
 // The routed experts of one layer call, pass by pass.
 struct ExpertCall {
-  ExpertCall(OperationList& list, const LayerCall& c) : list(list), c(c) {}
+  ExpertCall(OperationList& operations, const LayerCall& call) : list(operations), c(call) {}
   void forward() const;
   void backward_input() const;
   void weight_gradient() const;
 
  private:
-  // One product an expert with rows; `bias` columns are added to each of its rows.
-  void grouped(std::string_view name, std::int64_t n, std::int64_t k, bool gradient, double bias) const {
+  // One product an expert with rows; `added` values to each of its rows.
+  void grouped(std::string_view name, std::int64_t n, std::int64_t k, bool gradient, double added) const {
     GroupedGemm g{.rows = c.rows, .dtype = dtype, .layout = c.options.layout, .scales = list.scales()};
     g.n = n, g.k = k, g.weight_gradient = gradient;
     g.weights = list.stored_dtype();
-    if (!(gradient && list.frozen())) list.add(name, g, bias, rows, {std::int64_t(2 * bias) * group_rows(c.rows).used});
+    if (!(gradient && list.frozen()))
+      list.add(name, g, added, rows, {std::int64_t(2 * added) * group_rows(c.rows).used});
     list.adapt_groups(g);
   }
   void restore_order(std::string_view name) const {
