@@ -24,7 +24,7 @@ RoutingSection read_routing(results::StudyRun& run, const spec::Model& model) {
   out.seed = run.seed;
   out.config = routing::routing_or_default(run.scenario, model);
   if (!model.moe) return out;
-  out.gate = {model.moe->experts, model.moe->rows_a_token(), model.moe->groups, model.moe->groups_used};
+  out.gate = routing::gate_shape(*model.moe);
   return out;
 }
 

@@ -26,7 +26,7 @@ routing::GateShape gate_of(const PlaceOptions& o, const Workload& w) {
     const routing::TraceHeader& h = w.trace->header();
     out = {h.experts, h.top_k, h.groups, h.groups_used};
   } else if (o.model && o.model->moe) {
-    out = {o.model->moe->experts, o.model->moe->rows_a_token(), o.model->moe->groups, o.model->moe->groups_used};
+    out = routing::gate_shape(*o.model->moe);
   }
   return out;
 }

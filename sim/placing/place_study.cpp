@@ -141,11 +141,9 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
     return;
   }
   if (!section.loads.empty()) return;
-  const spec::MoeShape& moe = *o.model->moe;
-  const auto source = routing::make_traffic(routing, {{moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used},
-                                                      {o.problem.gpus, o.problem.gpus_per_node()},
-                                                      run.seed,
-                                                      std::nullopt});
+  const auto source = routing::make_traffic(
+      routing,
+      {routing::gate_shape(*o.model->moe), {o.problem.gpus, o.problem.gpus_per_node()}, run.seed, std::nullopt});
   for (const int step : section.steps.empty() ? std::vector{0} : section.steps)
     o.planned.push_back(expected_workload(*source, *o.model, step));
   for (const int step : section.drift) o.scored.push_back(expected_workload(*source, *o.model, step));

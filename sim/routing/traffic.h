@@ -11,6 +11,7 @@
 #include "core/family.h"
 #include "routing/trace.h"
 #include "spec/group_shape.h"
+#include "spec/moe_shape.h"
 
 namespace moesim::routing {
 
@@ -21,6 +22,10 @@ struct GateShape {
   int groups = 1;       // equal consecutive blocks of experts
   int groups_used = 1;  // a token's experts lie in at most this many of them; equal to `groups` means no limit
 };
+/// Of a model's mixture: outputs that compute nothing send no rows.
+inline GateShape gate_shape(const spec::MoeShape& moe) {
+  return {moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used};
+}
 
 /// One layer and step.  A "row" is one token sent to one expert; a token has at most top_k rows, each to another
 /// expert.

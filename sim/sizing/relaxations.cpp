@@ -170,7 +170,6 @@ Relaxations relax(const Plan& plan, const Search& s, int jobs) {
   Relaxations out;
   const Deployment& answer = s.entries[*s.winner].deployment;
   std::vector<Cheaper> cheaper = cheaper_than(plan, s, answer.cost_per_hour());
-  out.tried = cheaper.size();
   if (cheaper.empty()) {
     out.none = "nothing that costs less has room for the load";
     return out;

@@ -12,7 +12,7 @@ namespace moesim::sizing {
 Relaxations relax(const Plan& plan, const Search& search, int jobs);
 /// As rows beside the variations.
 std::vector<Variation> rows_of(const Relaxations& relaxations);
-/// "ttft_p90 at 4.50 s (x 1.5) would save 3.40 USD/h: ...", the least of them, or why none does; "": none was looked
-/// for.
+/// "cheapest relaxation: ttft_p90 x 1.5, 4.50 s would save 3.40 USD/h: ...", the least of them, or why none does; "":
+/// none was looked for.
 std::string text_of(const Relaxations& relaxations, const Deployment& answer);
 }  // namespace moesim::sizing

@@ -127,7 +127,6 @@ struct Relaxation {
 };
 struct Relaxations {
   std::vector<Relaxation> all{};  // of each target that saves something by itself the least, in the order of targets
-  std::size_t tried = 0;          // cheaper deployments that were simulated
   std::string none{};             // why no target saves anything by itself; "": some does, or none was looked for
 };
 

@@ -36,12 +36,10 @@ spec::Cluster cluster_of(const PricedNode& node, const std::string& file) {
 void check_shared_sections(const PlanHead& plan, const std::vector<PricedNode>& nodes) {
   const Config& top = plan.config;
   if (top.has("routing") && plan.model.moe) {
-    const spec::MoeShape& moe = *plan.model.moe;
     for_some(nodes, [&](const PricedNode& n) {
-      (void)routing::make_traffic(top.at("routing"), {{moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used},
-                                                      {n.node.gpus, n.node.gpus},
-                                                      plan.seed,
-                                                      std::nullopt});
+      (void)routing::make_traffic(
+          top.at("routing"),
+          {routing::gate_shape(*plan.model.moe), {n.node.gpus, n.node.gpus}, plan.seed, std::nullopt});
     });
   }
   if (top.has("kernels"))

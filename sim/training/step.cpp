@@ -35,10 +35,9 @@ TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const P
   kernels_ = std::make_unique<compute::KernelCosts>(*kernel_model_);
   split_layers(plan_, scenario, [&](const PlanBlock& block) { return block_seconds(plan_, block, *kernels_); });
   if (plan_.model.moe) {
-    const spec::MoeShape& moe = *plan_.model.moe;
     const int per_node = std::min(plan_.members, std::max(1, plan_.cluster.node.gpus / plan_.stride));
     const routing::TrafficContext context{
-        {moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used}, {plan_.members, per_node}, seed, std::nullopt};
+        routing::gate_shape(*plan_.model.moe), {plan_.members, per_node}, seed, std::nullopt};
     const Config routing = scenario.at_or_empty("routing");
     placement::refuse_planned_shares(scenario, "training");
     traffic_ = routing::make_traffic(routing, context);

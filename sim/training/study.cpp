@@ -125,9 +125,8 @@ void write_plan(results::Results& results, const TrainingPlan& plan) {
 void write_balance(results::Results& results, const results::StudyRun& run, const TrainingSetup& setup) {
   const TrainingPlan& plan = setup.plan();
   if (!plan.model.moe || !run.scenario.at("training").has("balance")) return;
-  const spec::MoeShape& moe = *plan.model.moe;
   const auto source = routing::make_traffic(run.scenario.at_or_empty("routing"),
-                                            {{moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used},
+                                            {routing::gate_shape(*plan.model.moe),
                                              {plan.members, std::min(plan.members, plan.cluster.node.gpus)},
                                              run.seed,
                                              std::nullopt});

@@ -3,7 +3,7 @@
 // indexer's, scores and choice, then attention by blocks; what else there is, is GQA's.
 #include <algorithm>
 
-#include "compute/layers/attention_inventory.h"
+#include "compute/layers/grouped_inventory.h"
 
 namespace moesim::compute {
 namespace {
@@ -17,16 +17,14 @@ struct BlockPart {
   std::int64_t width() const { return std::int64_t{heads + 1} * b.head_dim; }
 };
 
-class BlockInventory final : public AttentionInventory {
+class BlockInventory final : public GroupedInventory {
  public:
   void projections(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     const BlockPart p(s.a, c.options.tensor);
-    const std::int64_t width = heads_width(s) + p.width(),
+    const std::int64_t width = projected(s) + p.width(),
                        normed = s.tokens * (p.width() + (s.layer.head_norm == spec::HeadNorm::none ? 0 : s.q + s.k()));
-    list.linear("qkv, index", s.tokens, width, s.hidden, s.a.qkv_bias ? double(heads_width(s)) : 0);
-    const double norms = 2.0 * p.b.head_dim + (s.layer.head_norm == spec::HeadNorm::whole         ? double(s.q + s.k())
-                                               : s.layer.head_norm == spec::HeadNorm::before_rope ? 2.0 * s.a.head_dim
-                                                                                                  : 0);
+    list.linear("qkv, index", s.tokens, width, s.hidden, s.a.qkv_bias ? double(projected(s)) : 0);
+    const double norms = 2.0 * p.b.head_dim + head_norms(s);
     const std::int64_t rotated =
         rotated_columns(c, s) + (s.layer.rope.active ? std::int64_t(double(p.width()) * c.model.rope.partial) : 0);
     // Serving, one kernel normalises, turns and stores the index key (vLLM); the columns it turns are among the normed.
@@ -36,10 +34,6 @@ class BlockInventory final : public AttentionInventory {
     if (c.options.training) rotate(list, "rope", s.tokens, rotated);
   }
 
-  std::int64_t cached_width(const AttentionPart& s) const override { return s.k() + s.v(); }
-  AttentionHeads prompt_heads(const AttentionPart& s) const override {
-    return {s.layer.kind, s.heads, s.kv_heads, s.a.head_dim, s.a.v_head_dim, false};
-  }
   // Short prompts take the same path: every block is picked.
   void prompt_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     choose(list, c, s, c.batch.prefill, false);
@@ -51,45 +45,26 @@ class BlockInventory final : public AttentionInventory {
     choose(list, c, s, c.batch.decode, true);
     list.add("attention decode", AttentionDecode{prompt_heads(s), s.decode, p.attention, p.kv_cache, picks(s)});
   }
-  void gate_output(OperationList& list, const AttentionPart& s) const override {
-    grouped_inventory().gate_output(list, s);
-  }
-  void gate_output_backward(OperationList& list, const AttentionPart& s) const override {
-    grouped_inventory().gate_output_backward(list, s);
-  }
-
-  void recompute(OperationList&, const LayerCall&, const AttentionPart&) const override {}
-  std::int64_t rotated_columns(const LayerCall& c, const AttentionPart& s) const override {
-    return grouped_inventory().rotated_columns(c, s);
-  }
   // assumed: the indexer learns from the picks alone and its inputs' gradients stop at it, as DSA's
   void heads_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     const BlockPart p(s.a, c.options.tensor);
     list.add("block scores backward", IndexScores{2 * p.heads, p.b.head_dim, s.prefill, false, 1, p.b.block});
     list.moved("norm index backward", MemoryKind::norm_backward, 2 * s.tokens * p.width(), spec::Dtype::bf16,
                s.tokens * p.width(), spec::Dtype::bf16, 4.0 * p.b.head_dim, s.tokens);
-    grouped_inventory().heads_backward(list, c, s);
-  }
-  void projections_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
-    grouped_inventory().projections_backward(list, c, s);
+    GroupedInventory::heads_backward(list, c, s);
   }
   void weight_gradients(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
-    grouped_inventory().weight_gradients(list, c, s);
+    GroupedInventory::weight_gradients(list, c, s);
     list.weight("index wgrad", s.tokens, BlockPart(s.a, c.options.tensor).width(), s.hidden);
   }
 
-  std::string_view input_needed_by(const spec::AttentionShape&) const override { return "qkv wgrad"; }
   void keep(Kept& kept, const KeptCall& c) const override {
-    grouped_inventory().keep(kept, c);
+    GroupedInventory::keep(kept, c);
     kept.add("index q, k", "block scores backward", c.tokens * BlockPart(c.model.attention, c.options.tensor).width(),
              spec::Dtype::bf16);
   }
-  AttentionHeads cached_heads(const spec::AttentionShape& a, int tensor) const override {
-    return grouped_inventory().cached_heads(a, tensor);
-  }
 
  private:
-  static std::int64_t heads_width(const AttentionPart& s) { return s.q * (s.a.output_gate ? 2 : 1) + s.k() + s.v(); }
   static int picks(const AttentionPart& s) { return int(s.a.blocks->picks()); }
   static void choose(OperationList& list, const LayerCall& c, const AttentionPart& s, const AttentionWork& all,
                      bool paged) {

@@ -1,20 +1,17 @@
 // Multi-matrix factorization attention (MFA, Step-3): one product to the queries' latent, the key and the value, which
 // every GPU makes whole; the latent's norm; a product to the queries of the heads here; then as GQA on one KV head.  As
 // vLLM runs it (step3_text.py).
-#include "compute/layers/attention_inventory.h"
+#include "compute/layers/grouped_inventory.h"
 
 namespace moesim::compute {
 namespace {
-class FactoredInventory final : public AttentionInventory {
+class FactoredInventory final : public GroupedInventory {
  public:
   void projections(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     list.linear("q down, kv", s.tokens, down(s), s.hidden);
     list.norm("norm q latent", s.tokens, s.a.q_lora_rank);
-    list.cast("cast q latent", s.tokens * s.a.q_lora_rank);
-    list.linear("q up", s.tokens, s.q, s.a.q_lora_rank);
-    rotate(list, "rope", s.tokens, rotated_columns(c, s));
+    from_latent(list, c, s);
   }
-  std::int64_t cached_width(const AttentionPart& s) const override { return heads_.cached_width(s); }
   AttentionHeads prompt_heads(const AttentionPart& s) const override {
     return {spec::AttentionKind::gqa, s.heads, s.kv_heads, s.a.head_dim, s.a.v_head_dim, false};  // by its kernels
   }
@@ -26,12 +23,7 @@ class FactoredInventory final : public AttentionInventory {
   void recompute(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     if (!c.options.recompute.up_projections) return;
     if (!c.options.recompute.norms) list.norm("norm q latent", s.tokens, s.a.q_lora_rank);
-    list.cast("cast q latent", s.tokens * s.a.q_lora_rank);
-    list.linear("q up", s.tokens, s.q, s.a.q_lora_rank);
-    rotate(list, "rope", s.tokens, rotated_columns(c, s));
-  }
-  std::int64_t rotated_columns(const LayerCall& c, const AttentionPart& s) const override {
-    return heads_.rotated_columns(c, s);
+    from_latent(list, c, s);
   }
   void heads_backward(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
     list.cast("cast dq", s.tokens * s.q);
@@ -61,15 +53,20 @@ class FactoredInventory final : public AttentionInventory {
     kept.add("k, v", "attention backward", c.tokens * (a.head_dim + a.v_head_dim), spec::Dtype::bf16);
   }
   AttentionHeads cached_heads(const spec::AttentionShape& a, int tensor) const override {
-    AttentionHeads out = heads_.cached_heads(a, tensor);
+    AttentionHeads out = GroupedInventory::cached_heads(a, tensor);
     out.kind = spec::AttentionKind::gqa;
     return out;
   }
 
  private:
+  /// From the normed latent to the queries of the heads here.
+  void from_latent(OperationList& list, const LayerCall& c, const AttentionPart& s) const {
+    list.cast("cast q latent", s.tokens * s.a.q_lora_rank);
+    list.linear("q up", s.tokens, s.q, s.a.q_lora_rank);
+    rotate(list, "rope", s.tokens, rotated_columns(c, s));
+  }
   /// Columns of the queries' latent, the key and the value.
   static std::int64_t down(const AttentionPart& s) { return s.a.q_lora_rank + s.k() + s.v(); }
-  const AttentionInventory& heads_ = grouped_inventory();
 };
 }  // namespace
 

@@ -234,8 +234,9 @@ Parts largest_parts(const std::vector<std::string>& names, const std::vector<dou
 
 Fates why_fell(const Queries& q, const std::string& what, const std::string& why, const std::string& of,
                const std::string& aria, const std::string& title, std::size_t most) {
-  const Rows fates = q.rows("fates"), reasons = q.rows(why);
   Fates out;
+  out.fates = q.rows("fates"), out.reasons = q.rows(why);
+  const Rows &fates = out.fates, &reasons = out.reasons;
   Section& s = out.section;
   s.id = "fates";
   s.question = "Why did the others fall?";

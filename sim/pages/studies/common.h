@@ -73,7 +73,8 @@ Parts largest_parts(const std::vector<std::string>& names, const std::vector<dou
 /// What fell of a plan's candidates, and why.
 struct Fates {
   Section section;
-  Bars fell, why;  // as its panels show them
+  Bars fell, why;       // as its panels show them
+  Rows fates, reasons;  // of the two queries
 };
 /// The section "Why did the others fall?" but for its answer: what became of the candidates (query `fates`) beside why
 /// others fell (query `why`), the first `most` reasons.  No panels: none fell.

@@ -48,9 +48,9 @@ void add_mapping_scaling(Page& page, const LongUnit& unit, const Facts& f, const
 }
 
 void add_mapping_fates(Page& page, const Queries& q) {
-  const Rows reasons = q.rows("reasons");
-  Section s =
-      why_fell(q, "mappings", "reasons", "mappings", "Mappings by why they fell", "reasons", kMostReasons).section;
+  Fates fates = why_fell(q, "mappings", "reasons", "mappings", "Mappings by why they fell", "reasons", kMostReasons);
+  Section& s = fates.section;
+  const Rows& reasons = fates.reasons;
   if (s.panels.empty()) return;
   DataTable t{"One example of each", {"why", "mappings", "for example"}, {}};
   for (std::size_t i = 0; i < reasons.size() && i < kMostReasons; ++i)

@@ -92,9 +92,9 @@ std::string meanings(const Rows& fates, const Rows& refused) {
 }
 
 void add_fates(Page& page, const Queries& q) {
-  const Rows fates = q.rows("fates"), refused = q.rows("refused");
-  auto [s, a, b] = why_fell(q, "deployments", "refused", "pools", "Pools in no deployment that was tried, by why",
-                            "pools in no deployment that was tried", kMostNamed);
+  auto [s, a, b, fates, refused] =
+      why_fell(q, "deployments", "refused", "pools", "Pools in no deployment that was tried, by why",
+               "pools in no deployment that was tried", kMostNamed);
   if (s.panels.empty()) return;
   double pools = 0, fell = 0;
   for (const Bar& bar : b.bars) pools += bar.to;

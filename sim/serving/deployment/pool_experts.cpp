@@ -74,7 +74,7 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
                    ExpertBank::Setup& setup) {
   const spec::GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
   const spec::MoeShape& moe = *d.model.moe;
-  const routing::GateShape gate{moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used};
+  const routing::GateShape gate = routing::gate_shape(moe);
   const std::size_t domains = std::max<std::size_t>(1, d.section.domains.size());
   const auto own = d.workload->own_routing();
   for (std::size_t i = 0; i < domains; ++i)

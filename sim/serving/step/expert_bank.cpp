@@ -16,7 +16,7 @@ constexpr int kSteps = 4;  // mixes of sources are rounded to quarters
 
 ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)), products_like_(products_like(s_)) {
   const spec::MoeShape& moe = *s_.model->moe;
-  gate_ = {moe.experts, moe.rows_a_token(), moe.groups, moe.groups_used};
+  gate_ = routing::gate_shape(moe);
   shape_ = {s_.gpus, std::min(s_.gpus, s_.gpus_per_node)};
   check(s_.maps.size() == s_.layers.size(), "{} maps for {} layers", s_.maps.size(), s_.layers.size());
   check(s_.copy_shares.empty() || s_.copy_shares.size() == s_.maps.size(), "{} shares for {} maps",

@@ -39,5 +39,4 @@ void set_micro_batch(const compute::Batch& batch, int micro, int of, compute::Ba
   out.tokens = out.prefill.queries + out.decode.queries;
   out.outputs = part_of(batch.outputs, micro, of);
 }
-
 }  // namespace moesim::serving

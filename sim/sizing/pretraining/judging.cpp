@@ -26,13 +26,13 @@ std::string usd_of(double cost, double target) {
   const std::string a = fmt::format("{:.4g}", cost), b = fmt::format("{:.4g}", target);
   return a != b ? a + " USD of " + b : fmt::format("{:.9g} USD of {:.9g}", cost, target);
 }
-}  // namespace
-
-std::string name_of_run(const Job& job) { return job.fails ? "the run with its failures" : "the whole run"; }
-
+/// " in 90 % of its draws", where the run is drawn: as many as must be within the targets.
 std::string draws_text(const Job& job) {
   return job.fails ? fmt::format(" in {:.4g} % of its draws", 100 * job.section.targets.share) : "";
 }
+}  // namespace
+
+std::string name_of_run(const Job& job) { return job.fails ? "the run with its failures" : "the whole run"; }
 
 std::string missed(const Job& job, double days, double cost, bool run) {
   const JobTargets& t = job.section.targets;

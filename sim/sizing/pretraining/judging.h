@@ -15,9 +15,6 @@ std::string missed(const Job& job, double days, double cost, bool run);
 /// "the run with its failures", as targets and answers call it.
 std::string name_of_run(const Job& job);
 
-/// " in 90 % of its draws", where the run is drawn: as many as must be within the targets.
-std::string draws_text(const Job& job);
-
 /// The less the better, of a run its mean over the draws: with a deadline the cheapest, else the shortest; of equals
 /// the one with fewer GPUs, then the first.
 using Rank = std::tuple<double, double, double, std::size_t>;

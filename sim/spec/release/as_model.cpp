@@ -226,9 +226,7 @@ void read_rotated(const Described& d, Model& m) {
                 fmt::format("must be even and at most the head_dim {}, got {}", m.attention.head_dim, columns));
   m.rope.partial = double(columns) / m.attention.head_dim;
 }
-}  // namespace
 
-namespace {
 Model model_of(const Described& d) {
   const Refusal refuse{d};
   const Plan& plan = d.plan;

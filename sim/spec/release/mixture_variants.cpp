@@ -162,16 +162,16 @@ Plan read_llama4(const Keys& k, std::string_view) {
   return plan;
 }
 
-constexpr std::array kMixtureVariantsFamilies = {ReleaseFamily{"ernie4_5_moe", read_ernie},
-                                                 ReleaseFamily{"hunyuan", read_hunyuan},
-                                                 ReleaseFamily{"hunyuan_v1_moe", read_hunyuan},
-                                                 ReleaseFamily{"dbrx", read_dbrx},
-                                                 ReleaseFamily{"arctic", read_arctic},
-                                                 ReleaseFamily{"grok-1", read_grok},
-                                                 ReleaseFamily{"grok", read_grok},
-                                                 ReleaseFamily{"git", read_grok},
-                                                 ReleaseFamily{"llama4", read_llama4}};
+constexpr std::array kMixtureVariantFamilies = {ReleaseFamily{"ernie4_5_moe", read_ernie},
+                                                ReleaseFamily{"hunyuan", read_hunyuan},
+                                                ReleaseFamily{"hunyuan_v1_moe", read_hunyuan},
+                                                ReleaseFamily{"dbrx", read_dbrx},
+                                                ReleaseFamily{"arctic", read_arctic},
+                                                ReleaseFamily{"grok-1", read_grok},
+                                                ReleaseFamily{"grok", read_grok},
+                                                ReleaseFamily{"git", read_grok},
+                                                ReleaseFamily{"llama4", read_llama4}};
 }  // namespace
 
-std::span<const ReleaseFamily> mixture_variant_families() { return kMixtureVariantsFamilies; }
+std::span<const ReleaseFamily> mixture_variant_families() { return kMixtureVariantFamilies; }
 }  // namespace moesim::spec

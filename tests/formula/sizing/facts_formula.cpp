@@ -7,9 +7,12 @@
 #include "sizing/capacity.h"
 #include "sizing/facts.h"
 #include "spec/catalogue.h"
+#include "support/text.h"
 
 namespace moesim::sizing {
 namespace {
+using test::has;
+
 class Said : public testing::Test {
  protected:
   Said() {
@@ -35,7 +38,6 @@ class Said : public testing::Test {
   nlohmann::json json(const std::vector<Variation>& variations = {}) const {
     return nlohmann::json::parse(answer_json(plan_, search_, variations));
   }
-  static bool has(const std::string& text, const std::string& line) { return text.find(line) != std::string::npos; }
   PricedNode node_;
   Plan plan_;
   Search search_;
