@@ -45,6 +45,15 @@ Results::Results(const std::string& file, const RunIdentity& id)
   committer_ = std::make_unique<Committer>([this] { commit(); });
 }
 
+Results::Results(std::initializer_list<Table> kept) : file_(":memory:"), db_(Database::in_memory()) {
+  dropped_.set();
+  for (const Table table : kept) {
+    dropped_.reset(std::size_t(table));
+    db_.exec(table_sql(definition(table)));
+  }
+  db_.exec("BEGIN");
+}
+
 Results::~Results() {
   unfinished_.reset();
   committer_.reset();
@@ -87,6 +96,7 @@ void Results::insert(Table table, const Value* values, std::size_t count) {
   const bool has_run = t.columns.front().name == "run";
   check(count + (has_run ? 1 : 0) == t.columns.size(), "table {} has {} columns, got {} values", t.name,
         t.columns.size(), count);
+  if (dropped_[std::size_t(table)]) return;
   const std::lock_guard lock(mutex_);
   check(!finished_, "a row for table {} came after the run was finished", t.name);
   if (!unwritable_.empty()) throw ConfigError::placed(unwritable_);

@@ -1,5 +1,6 @@
 // Writes a results database: rows in batches, and a run row that says whether the run came to its end.
 #pragma once
+#include <bitset>
 #include <cstdint>
 #include <initializer_list>
 #include <map>
@@ -46,6 +47,9 @@ class Results {
   /// Creates `file` (":memory:" keeps it in memory) and the run's row, in state "running".
   /// Rows are committed every two seconds at least.  Throws ConfigError if the file exists or cannot be made.
   Results(const std::string& file, const RunIdentity& identity);
+  /// For figures that are asked for at once: in memory, with the rows of these tables alone.  Metrics can be asked for
+  /// in any case.
+  explicit Results(std::initializer_list<Table> kept);
   /// Without finish(): keeps the rows, in state "failed" or "interrupted".  Removes the file if there are none, or none
   /// was committed when the run was refused: then it is as if it had not begun.
   ~Results();
@@ -85,6 +89,7 @@ class Results {
 
   std::string file_;
   Database db_;
+  std::bitset<64> dropped_;  // tables whose rows are not kept
   std::map<Table, Statement> inserts_;
   struct Figure {
     double value;

@@ -257,14 +257,16 @@ const TableDefinition& definition(Table table) {
   throw std::logic_error("a table has no definition");
 }
 
+std::string table_sql(const TableDefinition& t) {
+  std::string out = fmt::format("CREATE TABLE {} (", t.name);
+  for (const Column& c : t.columns)
+    out += fmt::format("{}\"{}\" {}", &c == t.columns.data() ? "" : ", ", c.name, c.type);
+  return out + ");\n";
+}
+
 std::string schema_sql() {
   std::string out;
-  for (const TableDefinition& t : kTables) {
-    out += fmt::format("CREATE TABLE {} (", t.name);
-    for (const Column& c : t.columns)
-      out += fmt::format("{}\"{}\" {}", &c == t.columns.data() ? "" : ", ", c.name, c.type);
-    out += ");\n";
-  }
+  for (const TableDefinition& t : kTables) out += table_sql(t);
   for (const ViewDefinition& v : kViews) out += fmt::format("CREATE VIEW {} AS {};\n", v.name, v.sql);
   out += fmt::format("PRAGMA user_version = {};\n", kSchemaVersion);
   return out;

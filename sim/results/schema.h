@@ -61,7 +61,8 @@ std::span<const TableDefinition> tables();
 std::span<const ViewDefinition> views();
 const TableDefinition& definition(Table table);
 
-/// The statements that create every table and view.
+/// The statement that creates a table; those that create every table and view.
+std::string table_sql(const TableDefinition& table);
 std::string schema_sql();
 /// The documentation in Markdown, as kept in reports/schema.md.
 std::string schema_markdown();

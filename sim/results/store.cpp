@@ -97,7 +97,17 @@ std::span<const std::byte> Statement::blob(int i) const {
 
 void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 
+namespace {
+/// Else every allocation of SQLite, in any thread, waits for one lock to count its bytes, which nobody reads.  Whoever
+/// has used SQLite in this process before (a Python interpreter) has decided already.
+void count_no_allocations() {
+  static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  (void)once;
+}
+}  // namespace
+
 Database::Database(const std::string& file, int flags) : file_(file) {
+  count_no_allocations();
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(file.c_str(), &raw, flags, nullptr);
   db_.reset(raw);
@@ -150,7 +160,10 @@ Database Database::open(const std::string& file) {
   return db;
 }
 
-Database Database::in_memory() { return Database(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE); }
+// What is in memory belongs to one thread at a time: SQLite need not lock it at every value.
+Database Database::in_memory() {
+  return Database(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX);
+}
 
 void Database::exec(const std::string& sql) {
   if (sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) fail(db_.get(), file_, sql);

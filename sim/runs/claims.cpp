@@ -64,7 +64,7 @@ Figure run_case(const ClaimFile& claim, const ClaimCase& one) {
   for (const std::string& s : claim.set) overrides.push_back(parse_override(s, "set"));
   for (const std::string& s : one.set) overrides.push_back(parse_override(s, "set"));
   const Scenario scenario = load_scenario(one.scenario.empty() ? claim.scenario : one.scenario, overrides);
-  results::Results results(":memory:", scenario.identity);
+  results::Results results({results::Table::run, results::Table::metric});
   results::SpanLog spans;
   simulate(scenario, results, spans);
   if (!results.has_metric(claim.metric, claim.scope))

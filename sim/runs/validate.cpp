@@ -31,7 +31,7 @@ std::optional<double> worst_of(results::Results& results, std::string_view name)
 std::vector<ValidationRow> rows_of(const std::string& name) {
   const Scenario scenario = load_scenario(name, {});
   if (scenario.published.empty()) throw ConfigError(fmt::format("{}: has no published figures", scenario.file));
-  results::Results results(":memory:", scenario.identity);
+  results::Results results({results::Table::run, results::Table::metric});
   results::SpanLog spans;
   const results::StudyEnd end = simulate(scenario, results, spans);
   std::vector<ValidationRow> out;

@@ -74,7 +74,7 @@ results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared)
 
 void check_serving(const Config& scenario) {
   if (scenario.has("routing") && scenario.at("routing").is_map() && scenario.at("routing").has("record")) return;
-  results::Results notes(":memory:", {});
+  results::Results notes(std::initializer_list<results::Table>{});
   results::SpanLog spans;
   results::StudyRun run{scenario, 1, notes, spans};
   Engine engine;

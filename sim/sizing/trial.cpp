@@ -91,7 +91,7 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   if (plan.book != nullptr)
     if (const std::optional<Figures> known = plan.book->find(text, plan.seed)) return *known;
   const Config scenario = Config::from_text(text, plan.file);
-  results::Results r(":memory:", {});
+  results::Results r({results::Table::request, results::Table::warning});
   results::SpanLog spans;
   results::StudyRun run{scenario, plan.seed, r, spans};
   const serving::SharedDraws shared = plan.shared != nullptr ? plan.shared->of(deployment) : serving::SharedDraws{};

@@ -17,7 +17,7 @@ namespace moesim::sizing {
 
 /// What the models of all instances use together, from any thread.  No figure depends on who shares it.
 struct SharedParts {
-  results::Results notes{":memory:", {}};  // what building them writes, and nobody reads
+  results::Results notes{std::initializer_list<results::Table>{}};  // what building them writes, and nobody reads
   serving::DrawStore draws;
   /// Of instances on this kind of node with this engine.
   serving::ProductStore& products(const PricedNode& node, const std::string& engine);

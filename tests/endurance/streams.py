@@ -77,12 +77,17 @@ LONG = {
 
 def prepare(program, folder):
     verbs.prepare(program, folder)
+    moesim, _ = verbs.helpers(program, folder)
+    moesim("record", "--model", "deepseek-v2-lite", "--synthetic", "--text", "text.txt", "--limit", "20", "--export", "weights",
+           "-o", "weights.db")
+
+
+def prepare_long(program, folder):
     moesim, write = verbs.helpers(program, folder)
     write("long.txt", "Experts are chosen token by token. " * 30000)
     write("long.yaml", "title: long\nscenario: base.yaml\nvary:\n  - {key: training.steps, values: [90000, 80000, 70000]}\n")
-    for name, seed in (("weights", "1"), ("weights2", "2")):
-        moesim("record", "--model", "deepseek-v2-lite", "--synthetic", "--seed", seed, "--text", "text.txt", "--limit", "20",
-               "--export", name, "-o", name + ".db")
+    moesim("record", "--model", "deepseek-v2-lite", "--synthetic", "--seed", "2", "--text", "text.txt", "--limit", "20",
+           "--export", "weights2", "-o", "weights2.db")
     with open(os.path.join(folder, "in.jsonl")) as lines:
         one = lines.read().splitlines()
     head, rows = one[:1], one[1:]
@@ -148,6 +153,7 @@ def main():
         if sys.argv[2:] == ["stdout"]:
             print(f"streams: {len(PRINTING)} verbs without stdout")
             return
+        prepare_long(program, folder)
         long = dict(LONG)
         if len(sys.argv) > 2 and os.path.isdir(sys.argv[2]):
             tables = os.path.abspath(sys.argv[2])

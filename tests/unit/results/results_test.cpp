@@ -74,6 +74,17 @@ TEST_F(ResultsTest, OpeningSomethingElseSaysSo) {
   }
 }
 
+TEST_F(ResultsTest, OfFiguresThatAreAskedForAtOnceKeepsTheTablesNamed) {
+  Results results({Table::warning});
+  results.add(Table::warning, {"run", "steady", "it is not"});
+  results.add(Table::assumption, {"run", "targets", "none", "as asked"});
+  results.metric("gpus", 8, "");
+  EXPECT_EQ(results.database().value("SELECT count(*) FROM warning"), "1");
+  EXPECT_FALSE(results.database().has_table("assumption"));
+  EXPECT_EQ(results.metric_value("gpus"), 8);
+  EXPECT_ANY_THROW(results.add(Table::assumption, {"too few"})) << "as for a file";
+}
+
 TEST(Blob, RoundTripsAndRefusesDamage) {
   std::vector<std::byte> bytes(10'000, std::byte{7});
   std::vector<std::byte> blob = compress(bytes);
