@@ -161,12 +161,16 @@ const Standing* tightest(const std::vector<Standing>& all) {
 bool all_met(const std::vector<Standing>& all) { return std::ranges::all_of(all, &Standing::met); }
 
 std::string text_of(const Standing& s) {
-  const bool time =
-      s.target.find('_') != std::string::npos && !s.target.starts_with("requests") && s.target != "tokens_per_day";
+  const bool tokens = s.target == "tokens_per_day";
+  const bool time = s.target.find('_') != std::string::npos && !s.target.starts_with("requests") && !tokens;
   if (s.at_least && s.limit == 1 && s.target == "served") return fmt::format("served {:.4g} %", 100 * s.value);
   // three digits would say that all are
   if (s.at_least && s.limit <= 1) return fmt::format("{} {:.4g} % of {:.4g} %", s.target, 100 * s.value, 100 * s.limit);
-  const std::string unit = time ? "s" : s.target == "budget" ? "USD/h" : s.target == "power" ? "W" : "";
+  const std::string unit = time                   ? "s"
+                           : tokens               ? "tokens/day"
+                           : s.target == "budget" ? "USD/h"
+                           : s.target == "power"  ? "W"
+                                                  : "";
   return fmt::format("{} {} of {}", s.target, results::pretty(s.value, unit), results::pretty(s.limit, unit));
 }
 

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 MEMORY, TIME = 200e6, 2.0  # B, s
@@ -75,12 +76,12 @@ def tried(program, command, folder):
     start = time.monotonic()
     process = subprocess.Popen([program, *command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)))
-    timer = subprocess.Popen(["sh", "-c", f"sleep 20; kill -9 {process.pid} 2>/dev/null"])
+    timer = threading.Timer(20, process.kill)
+    timer.start()
     err = process.stderr.read()
     process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
-    timer.kill()
-    timer.wait()
+    timer.cancel()
     took, code = time.monotonic() - start, os.waitstatus_to_exitcode(status)
     wrong = []
     if code != 2:

@@ -12,7 +12,7 @@ COMMANDS = [
     ["list", "models"],
     ["run", "quickstart", "--set", "expect=[]", "--set", "routing.record.limit=200", "-o", "out.db"],
     ["run", "train-mixtral-8x7b", "-o", "out.db"],
-    ["record", "--model", "deepseek-v2-lite", "--synthetic", "--text", "text.txt", "-o", "out.db"],
+    ["record", "--model", "small.yaml", "--synthetic", "--text", "text.txt", "-o", "out.db"],
 ]
 
 
@@ -22,6 +22,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "text.txt"), "w") as out:
             out.write("Experts are chosen token by token. " * 4)
+        with open(os.path.join(folder, "small.yaml"), "w") as out:
+            out.write("extends: deepseek-v2-lite\nlayers: 6\n")
         for i, size in enumerate(SIZES):
             for n, command in enumerate(COMMANDS):
                 if n == SLOW and i % 3 != 0:

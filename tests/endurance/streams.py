@@ -34,8 +34,8 @@ PRINTING = {
     "run": ["run", "base.yaml", "-o", "{}"],
     "run as JSON": ["run", "base.yaml", "--json", "-o", "{}"],
     "sweep": ["sweep", "sweep.yaml", "-o", "{}"],
-    "record": ["record", "--model", "deepseek-v2-lite", "--synthetic", "--text", "text.txt", "--limit", "50", "-o", "{}"],
-    "loss": ["loss", "--model", "deepseek-v2-lite", "--synthetic", "--text", "text.txt", "--limit", "50"],
+    "record": ["record", "--model", "small.yaml", "--synthetic", "--text", "text.txt", "--limit", "50", "-o", "{}"],
+    "loss": ["loss", "--model", "small.yaml", "--synthetic", "--text", "text.txt", "--limit", "50"],
     "trace info": ["trace", "info", "in.db"],
     "trace stats": ["trace", "stats", "in.db", "--json"],
     "trace export": ["trace", "export", "in.db"],
@@ -78,7 +78,7 @@ LONG = {
 def prepare(program, folder):
     verbs.prepare(program, folder)
     moesim, _ = verbs.helpers(program, folder)
-    moesim("record", "--model", "deepseek-v2-lite", "--synthetic", "--text", "text.txt", "--limit", "20", "--export", "weights",
+    moesim("record", "--model", "small.yaml", "--synthetic", "--text", "text.txt", "--limit", "20", "--export", "weights",
            "-o", "weights.db")
 
 
@@ -86,7 +86,7 @@ def prepare_long(program, folder):
     moesim, write = verbs.helpers(program, folder)
     write("long.txt", "Experts are chosen token by token. " * 30000)
     write("long.yaml", "title: long\nscenario: base.yaml\nvary:\n  - {key: training.steps, values: [90000, 80000, 70000]}\n")
-    moesim("record", "--model", "deepseek-v2-lite", "--synthetic", "--seed", "2", "--text", "text.txt", "--limit", "20",
+    moesim("record", "--model", "small.yaml", "--synthetic", "--seed", "2", "--text", "text.txt", "--limit", "20",
            "--export", "weights2", "-o", "weights2.db")
     with open(os.path.join(folder, "in.jsonl")) as lines:
         one = lines.read().splitlines()

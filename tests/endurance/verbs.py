@@ -25,7 +25,8 @@ def prepare(program, folder):
     write("sweep.yaml", "title: micro-batches\nscenario: base.yaml\nvary:\n"
           "  - {key: training.schedule, values: [1f1b, dualpipe, gpipe, zb_h1]}\n"
           "  - {key: training.micro_batch, values: [1, 2, 4]}\n")
-    moesim("record", "--model", "deepseek-v2-lite", "--synthetic", "--text", "text.txt", "--limit", "400", "-o", "in.db")
+    write("small.yaml", "extends: deepseek-v2-lite\nlayers: 6\n")
+    moesim("record", "--model", "small.yaml", "--synthetic", "--text", "text.txt", "--limit", "400", "-o", "in.db")
     moesim("trace", "export", "in.db", "-o", "in.jsonl")
     for shard in (1, 2):
         moesim("sweep", "sweep.yaml", "--shard", f"{shard}/2", "-o", f"shard{shard}.db")
@@ -40,7 +41,7 @@ COMMANDS = [
                           "passes.prefill.new_tokens=64", "--set", "passes.decode.steps=1", "--set", "expect=[]", "-o", "{}"], ".db"),
     ("sweep", ["sweep", "sweep.yaml", "--jobs", "2", "-o", "{}"], ".db"),
     ("merge", ["merge", "{}", "shard1.db", "shard2.db"], ".db"),
-    ("record", ["record", "--model", "deepseek-v2-lite", "--synthetic", "--text", "text.txt", "-o", "{}"], ".db"),
+    ("record", ["record", "--model", "small.yaml", "--synthetic", "--text", "text.txt", "-o", "{}"], ".db"),
     ("import", ["trace", "import", "in.jsonl", "-o", "{}"], ".db"),
     ("export", ["trace", "export", "in.db", "-o", "{}"], ".jsonl"),
     ("place", ["place", "--trace", "in.db", "--strategy", "eplb,local_search", "--gpus", "8", "-o", "{}"], ".json"),

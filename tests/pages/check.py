@@ -178,12 +178,12 @@ def has_run(database):
     return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchone() is not None
 
 
-def check_page(page, path, database, keep):
+def check_page(page, path, database, keep, views=VIEWS):
     problems = check_file(path)
     page.look(1280, "light")
     page.open(path)
     papers = set()
-    for width, scheme, media in VIEWS:
+    for width, scheme, media in views:
         page.look(width, scheme, media)
         seen = page.value(LOOK)
         here = f"{width} px, {media or scheme}"
@@ -198,7 +198,7 @@ def check_page(page, path, database, keep):
             found.append("nothing is drawn")
         if media == "print" and seen["screen"]:
             found.append("the button is printed")
-        if (width, scheme, media) == VIEWS[0]:
+        if (width, scheme, media) == views[0]:
             found += check_keys(seen["keys"], database)
             if not seen["keys"] and not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'trace_experts'").fetchone():
                 found.append("no key figures")

@@ -11,6 +11,7 @@ import browser
 import check
 import scenarios
 
+VIEWS = [(1280, "light", ""), (1280, "dark", ""), (688, "light", "print")]  # what is wrong shows in each
 SPOILED = {
     "an image": ("<main>", '<main><img src="http://127.0.0.1:9/x.png" alt="x">'),
     "a style attribute": ("<main>", '<main style="color:red">'),
@@ -43,7 +44,7 @@ def main():
             assert there in good, name
             with open(path, "w", encoding="utf-8") as file:
                 file.write(good.replace(there, instead, 1) if there else good)
-            problems = check.check_page(page, path, sqlite3.connect(out), None)
+            problems = check.check_page(page, path, sqlite3.connect(out), None, VIEWS)
             noticed = bool(problems) == (name != "nothing")
             print(f"{name}: {problems[0][:100] if problems else 'good'}" + ("" if noticed else "  NOT NOTICED"))
             failed += not noticed

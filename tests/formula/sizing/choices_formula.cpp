@@ -178,6 +178,7 @@ TEST(Choices, OfTokensADayBindClients) {
   f.finished = 1, f.gpus = 4, f.tokens_per_gpu = 200;
   EXPECT_FALSE(all_met(standings(t, f)));
   EXPECT_NEAR(tightest(standings(t, f))->used(), 1.25, 1e-12);
+  EXPECT_EQ(text_of(*tightest(standings(t, f))), "tokens_per_day 69,120,000 tokens/day of 86,400,000 tokens/day");
   f.tokens_per_gpu = 250;
   EXPECT_TRUE(all_met(standings(t, f)));
 }

@@ -23,7 +23,7 @@ Plan read_unhurried(const TemporaryFolder& folder, std::uint64_t seed) {
 
 TEST(Verdict, OfACapacityStandsOnAWindowFiveTimesAsLong) {
   const TemporaryFolder folder;
-  for (const std::uint64_t seed : {2, 5, 6}) {
+  for (const std::uint64_t seed : {2, 6}) {
     const Plan plan = read_unhurried(folder, seed);
     const Search s = search(plan, 2);
     ASSERT_TRUE(s.winner) << unhurried(seed);
