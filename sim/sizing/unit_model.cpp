@@ -28,7 +28,7 @@ std::pair<int, int> few_layers(const spec::Model& model) {
 }
 
 /// Whether the plan's model may have so few layers: what is said layer by layer may name one that is not among them.
-bool can_shorten(const Plan& plan, int layers) {
+bool may_have(const Plan& plan, int layers) {
   if (layers >= plan.model.layers || !plan.model_named) return false;
   try {
     (void)spec::read_model(Config::from_text("model: " + shortened_model(plan, layers), plan.file).at("model"));
@@ -37,9 +37,6 @@ bool can_shorten(const Plan& plan, int layers) {
   }
   return true;
 }
-}  // namespace
-
-namespace {
 serving::Parallel parallel_of(const PoolDesign& d) { return {d.tensor, d.data, d.pipeline, d.experts_tensor}; }
 }  // namespace
 
@@ -53,6 +50,11 @@ struct UnitModel::Built {
   serving::StepTimes times;
 };
 
+bool SharedParts::can_shorten(const Plan& plan, int few, int more) {
+  std::call_once(asked_, [&] { shortens_ = may_have(plan, few) && may_have(plan, more); });
+  return shortens_;
+}
+
 serving::ProductStore& SharedParts::products(const PricedNode& node, const std::string& engine) {
   const std::lock_guard lock(mutex_);
   return products_[{&node, engine}];
@@ -65,7 +67,7 @@ UnitModel::UnitModel(const Plan& plan, const PricedNode& node, const std::string
     : plan_(plan), one_{&node, engine, {design}, {1}}, shared_(shared), all_(plan.model.layers) {
   const auto [few, more] = few_layers(plan.model);
   // Stages share all layers out.
-  const bool shorter = design.pipeline == 1 && can_shorten(plan, few) && can_shorten(plan, more);
+  const bool shorter = design.pipeline == 1 && shared.can_shorten(plan, few, more);
   few_ = shorter ? few : all_;
   more_ = shorter ? more : all_;
   built_ = build();

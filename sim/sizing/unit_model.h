@@ -21,8 +21,12 @@ struct SharedParts {
   serving::DrawStore draws;
   /// Of instances on this kind of node with this engine.
   serving::ProductStore& products(const PricedNode& node, const std::string& engine);
+  /// Whether the plan's model, one for all, may have as few layers as either: read once.
+  bool can_shorten(const Plan& plan, int few, int more);
 
  private:
+  std::once_flag asked_;
+  bool shortens_ = false;
   std::mutex mutex_;
   std::map<std::pair<const PricedNode*, std::string>, serving::ProductStore> products_;
 };
