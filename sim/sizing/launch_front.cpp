@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "sizing/launch.h"
@@ -62,24 +63,24 @@ std::string trtllm_front(const Deployment& d, bool apart) {
       fmt::join(addresses(d, 1), "\", \""));
 }
 
-std::string dynamo_text(const std::string& engine) {
-  const std::string front =
-      "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.";
-  if (engine == "sglang") return front + "sglang in place of python -m sglang.launch_server\n";
-  if (engine == "vllm") return front + "vllm --model in place of vllm serve\n";
-  if (engine == "trtllm")
-    return front + "trtllm --model-path MODEL --extra-engine-args FILE --disaggregation-mode prefill|decode\n";
-  return "";
-}
+struct Front {
+  std::string_view engine;
+  std::string (*router)(const Deployment&, bool apart);
+  std::string_view dynamo;  // a worker's words behind "python -m dynamo."
+};
+constexpr Front kFronts[] = {
+    {"sglang", sglang_front, "sglang in place of python -m sglang.launch_server"},
+    {"vllm", vllm_front, "vllm --model in place of vllm serve"},
+    {"trtllm", trtllm_front, "trtllm --model-path MODEL --extra-engine-args FILE --disaggregation-mode prefill|decode"},
+};
 }  // namespace
 
 std::string front_text(const Deployment& d) {
+  const auto at = std::ranges::find(kFronts, d.engine, &Front::engine);
+  if (at == std::end(kFronts)) return "";
   const bool apart = d.pools.size() > 1;
   const bool several = apart || std::reduce(d.instances.begin(), d.instances.end()) > 1;
-  std::string out;
-  if (several && d.engine == "sglang") out += sglang_front(d, apart);
-  if (several && d.engine == "vllm") out += vllm_front(d, apart);
-  if (several && d.engine == "trtllm") out += trtllm_front(d, apart);
-  return out + dynamo_text(d.engine);
+  return fmt::format("{}# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.{}\n",
+                     several ? at->router(d, apart) : "", at->dynamo);
 }
 }  // namespace moesim::sizing

@@ -210,34 +210,42 @@ std::vector<Entry*> part_of(std::vector<Entry>& entries, Shard shard) {
     out.push_back(&entries[i]);
   return out;
 }
+
+/// The cheapest that meets the targets on windows long enough and over seeds.  What falls there makes room for what
+/// cost too much beside it.
+void find_winner(const Plan& plan, Search& s, int jobs) {
+  do {
+    do {
+      race(plan, part_of(s.entries, {}), jobs);
+    } while (settle(plan, s, jobs, front_tasks(plan, s)));
+    mark_front(s.entries);
+  } while (!rank(plan, s, jobs));
+}
+
+/// Whether what was found is the answer: it holds what the plan requires, or nothing that may be had does.
+bool stands(const Plan& plan, Search& s, int jobs) {
+  const bool none = !s.winner || 2 * seeds_missed(s) > int(s.ranking.front().headrooms.size());
+  if (none && !s.unheld.empty()) choose_unheld(s);
+  if (!s.winner || !s.checks.empty()) return true;
+  confirm(plan, s, jobs);
+  if (!makes_way(plan, s, jobs)) return true;
+  if (s.unheld.size() < kMostUnheld) return false;
+  choose_unheld(s);
+  return true;
+}
 }  // namespace
 
 Search search(const Plan& plan, int jobs, Shard shard) {
   Search s;
   s.proposals = propose(plan, jobs);
   s.entries = combine(plan, s.proposals);
-  race(plan, part_of(s.entries, shard), jobs);
-  if (shard.of > 1) return s;
-  for (;;) {
-    // What falls on a longer window or on other seeds makes room for what cost too much beside it.
-    for (bool ranked = false; !ranked;) {
-      while (settle(plan, s, jobs, front_tasks(plan, s))) race(plan, part_of(s.entries, shard), jobs);
-      mark_front(s.entries);
-      ranked = rank(plan, s, jobs);
-      if (!ranked) race(plan, part_of(s.entries, shard), jobs);
-    }
-    const bool none = !s.winner || 2 * seeds_missed(s) > int(s.ranking.front().headrooms.size());
-    if (none && !s.unheld.empty()) choose_unheld(s);
-    if (!s.winner || !s.checks.empty()) break;
-    confirm(plan, s, jobs);
-    if (!makes_way(plan, s, jobs)) break;
-    if (s.unheld.size() < kMostUnheld) {
-      race(plan, part_of(s.entries, shard), jobs);
-      continue;
-    }
-    choose_unheld(s);
-    break;
+  if (shard.of > 1) {
+    race(plan, part_of(s.entries, shard), jobs);
+    return s;
   }
+  do {
+    find_winner(plan, s, jobs);
+  } while (!stands(plan, s, jobs));
   mark_front(s.entries);
   for (const Entry& e : s.entries) s.trials += e.trials;
   if (s.winner) s.entries[*s.winner].fate = Fate::chosen;

@@ -1,4 +1,5 @@
 // config.json of MiMo-V2, Step-3 and 3.7, Gemma-4 and LongCat-Flash, as their release's readers take it.
+#include <algorithm>
 #include <string>
 
 #include "spec/hugging_face_released.h"
@@ -85,21 +86,32 @@ void add_longcat(const Model& m, formats::Json& out) {
                           "moe_layer_freq", "intermediate_size", "moe_intermediate_size"})
     out.erase(key);
 }
+
+struct Family {
+  std::string_view type;
+  bool (*is)(const Model&);
+  void (*add)(const Model&, formats::Json&);
+};
+/// The first that a model is of.
+constexpr Family kFamilies[] = {
+    {"longcat_flash", [](const Model& m) { return m.moe && m.moe->shortcut; }, add_longcat},
+    {"gemma4_text", [](const Model& m) { return m.moe && m.norms_branches(); }, add_gemma},
+    {"step3_text", [](const Model& m) { return m.moe && m.attention.kind == AttentionKind::factored; }, add_step3},
+    {"step3p7", [](const Model& m) { return m.moe && m.attention.head_gate; }, add_step},
+    {"mimo_v2_flash", [](const Model& m) { return m.attention.window_heads.has_value(); }, add_mimo},
+};
+const Family* family_of(const Model& m) {
+  const auto at = std::ranges::find_if(kFamilies, [&](const Family& f) { return f.is(m); });
+  return at == std::end(kFamilies) ? nullptr : &*at;
+}
 }  // namespace
 
 std::string_view type_with_windows(const Model& m) {
-  if (m.moe && m.moe->shortcut) return "longcat_flash";
-  if (m.norms_branches() && m.moe) return "gemma4_text";
-  if (m.attention.kind == AttentionKind::factored && m.moe) return "step3_text";
-  if (m.attention.head_gate && m.moe) return "step3p7";
-  return m.attention.window_heads ? "mimo_v2_flash" : "";
+  const Family* family = family_of(m);
+  return family == nullptr ? "" : family->type;
 }
 
 void add_with_windows(const Model& m, formats::Json& out) {
-  const std::string_view type = type_with_windows(m);
-  if (type == "longcat_flash") return add_longcat(m, out);
-  if (type == "gemma4_text") return add_gemma(m, out);
-  if (type == "step3_text") return add_step3(m, out);
-  return type == "step3p7" ? add_step(m, out) : add_mimo(m, out);
+  if (const Family* family = family_of(m)) family->add(m, out);
 }
 }  // namespace moesim::spec
