@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 
+#include "numerics/compressed/compressed_pass.h"
 #include "numerics/pass/expert.h"
 #include "numerics/pass/forward.h"
 #include "numerics/pass/gate_policy.h"
@@ -194,6 +195,69 @@ void scaled_v3_pass(benchmark::State& state) {
   model.mtp_layers = 0;
   forward_pass(state, model, 1024);
 }
+
+/// DeepSeek-V4-Flash in full width, a 16th of its experts, so that they fit the memory of a desk: a layer over entries
+/// of 4 tokens with an indexer, and one over entries of 128.
+CompressedShape v4_flash_layers() {
+  spec::Model model = spec::load_model("deepseek-v4-flash");
+  CompressedShape out = compressed_shape(model);
+  out.layers = 2, out.ratios = {4, 128}, out.hashed_layers = 0;
+  out.vocabulary = 512, out.experts = 16;
+  return out;
+}
+
+/// Of a layer's attention; cores by blocks of 64 tokens, all heads of which share one key.
+void add_attention_products(const CompressedShape& s, int layer, int tokens, std::vector<Product>& out) {
+  const int ratio = s.ratios[std::size_t(layer)], width = s.heads * s.head_dim;
+  out.insert(out.end(), {{tokens, s.hidden, s.query_rank},
+                         {tokens, s.query_rank, width},
+                         {tokens, s.hidden, s.head_dim},
+                         {tokens, s.groups * s.group_rank, s.hidden}});
+  for (int group = 0; group < s.groups; ++group) out.push_back({tokens, width / s.groups, s.group_rank});
+  const int twice = s.has_indexer(layer) ? 2 : 1;  // entries that overlap have a column for each of the two
+  for (int i = 0; i < 2; ++i) out.push_back({tokens, s.hidden, twice * s.head_dim});
+  if (s.has_indexer(layer)) {
+    for (int i = 0; i < 2; ++i) out.push_back({tokens, s.hidden, twice * s.index_dim});
+    out.push_back({tokens, s.query_rank, s.index_heads * s.index_dim});
+    out.push_back({tokens, s.hidden, s.index_heads});
+  }
+  for (int first = 0; first < tokens; first += 64) {
+    const int rows = std::min(64, tokens - first), entries = (first + rows) / ratio;
+    const int keys = std::min(first + rows, s.window + rows - 1) + entries;
+    out.push_back({rows * s.heads, s.head_dim, keys});
+    out.push_back({rows * s.heads, keys, s.head_dim});
+    if (s.has_indexer(layer)) out.push_back({rows * s.index_heads, s.index_dim, std::max(1, entries)});
+  }
+}
+
+void v4_flash_pass(benchmark::State& state) {
+  const int tokens = 1024;
+  const CompressedShape shape = v4_flash_layers();
+  const CompressedTensors tensors(shape, std::uint64_t{1});
+  CompressedForward forward(shape, tensors, 2);
+  std::vector<int> ids(static_cast<std::size_t>(tokens));
+  for (int i = 0; i < tokens; ++i) ids[std::size_t(i)] = i * i % shape.vocabulary;
+  std::vector<Product> products;
+  const auto pass = [&](const CompressedObserver& observe) {
+    CompressedCache cache = forward.new_cache();
+    forward.run(ids, cache, observe);
+  };
+  pass({.routing = [&](int layer, const Routing& r) {
+    add_attention_products(shape, layer, tokens, products);
+    std::vector<int> load(std::size_t(shape.experts));
+    for (const int e : r.experts) ++load[std::size_t(e)];
+    products.push_back({tokens, shape.hidden, shape.experts});
+    for (int i = 0; i < 3; ++i) products.push_back({tokens, shape.hidden, shape.shared_width});
+    for (const int rows : load)
+      for (int i = 0; i < 3 && rows > 0; ++i) products.push_back({rows, shape.hidden, shape.expert_width});
+  }});
+  double time = 1e9, flops = 0;
+  for (auto _ : state) time = std::min(time, seconds_of([&] { pass({}); }));
+  for (const Product& p : products) flops += p.flops();
+  state.counters["of sgemm"] = sgemm_seconds(products) / time;
+  state.counters["tokens/s"] = tokens / time;
+  state.counters["GFLOP/s"] = flops / time * 1e-9;
+}
 BENCHMARK(v2_lite_pass)
     ->Name("V2-Lite, two layers, 1024 tokens")
     ->Iterations(3)
@@ -201,6 +265,11 @@ BENCHMARK(v2_lite_pass)
     ->UseRealTime();
 BENCHMARK(scaled_v3_pass)
     ->Name("V3 / 16, twelve layers, 1024 tokens")
+    ->Iterations(3)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK(v4_flash_pass)
+    ->Name("V4-Flash, two layers, 1024 tokens")
     ->Iterations(3)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
