@@ -74,12 +74,13 @@ std::vector<int> best(const std::vector<double>& scores, int most) {
 std::vector<std::vector<int>> choose(const Layer& l, const Matrix& h, const Matrix& latent, int start,
                                      EntryCache& index, bool indexed) {
   const CompressedShape& s = l.shape;
-  std::vector<std::vector<int>> out;
+  std::vector<std::vector<int>> out(static_cast<std::size_t>(h.rows));
   const auto complete = [&](int t) { return (start + t + 1) / l.ratio; };
   if (!indexed) {
     for (int t = 0; t < h.rows; ++t) {
-      out.emplace_back(std::size_t(complete(t)));
-      std::iota(out.back().begin(), out.back().end(), 0);
+      std::vector<int>& all = out[std::size_t(t)];
+      all.resize(std::size_t(complete(t)));
+      std::iota(all.begin(), all.end(), 0);
     }
     return out;
   }
@@ -88,31 +89,25 @@ std::vector<std::vector<int>> choose(const Layer& l, const Matrix& h, const Matr
   Matrix weights;
   linear(l.machine, h.view(), {l.tensors.matrix(l.prefix + "indexer.weights_proj.weight"), nullptr}, LinearRole::router,
          weights);
-  for (int t = 0; t < h.rows; ++t) {
+  l.machine.threads.each(h.rows, [&](int t, int) {
     for (int head = 0; head < s.index_heads; ++head)
       l.turn.forwards(q.row(t) + head * s.index_dim, s.index_dim, start + t);
-    out.push_back(best(scores(s, q.row(t), weights.row(t), index, complete(t)), s.index_picks));
-  }
+    out[std::size_t(t)] = best(scores(s, q.row(t), weights.row(t), index, complete(t)), s.index_picks);
+  });
   return out;
 }
 
-/// One token's heads over its keys (each head_dim wide), with a sink a head; out (heads * head_dim), turned back.
-void attend(const Layer& l, const float* q, const std::vector<const float*>& keys, int position, float* out) {
+/// One token's heads over its keys (keys, head_dim), with a sink a head; out (heads * head_dim), turned back.
+void attend(const Layer& l, const float* q, const MatrixView& keys, int position, float* out) {
   const CompressedShape& s = l.shape;
   const float* const sinks = l.tensors.vector(l.prefix + "attn_sink");
-  const auto scale = float(1 / std::sqrt(double(s.head_dim)));
-  std::vector<float> logits(keys.size());
-  for (int head = 0; head < s.heads; ++head) {
-    const float* const own = q + head * s.head_dim;
-    float* const sum = out + head * s.head_dim;
-    for (std::size_t i = 0; i < keys.size(); ++i)
-      logits[i] = std::inner_product(own, own + s.head_dim, keys[i], 0.0F) * scale;
-    softmax(logits.data(), int(logits.size()), sinks + head);
-    std::fill(sum, sum + s.head_dim, 0.0F);
-    for (std::size_t i = 0; i < keys.size(); ++i)
-      for (int c = 0; c < s.head_dim; ++c) sum[c] += logits[i] * keys[i][c];
-    l.turn.backwards(sum, s.head_dim, position);
-  }
+  std::vector<float> logits(std::size_t(s.heads) * std::size_t(keys.rows));
+  multiply_transposed({q, s.heads, s.head_dim, s.head_dim}, keys, logits.data(), keys.rows,
+                      float(1 / std::sqrt(double(s.head_dim))));
+  for (int head = 0; head < s.heads; ++head)
+    softmax(logits.data() + std::int64_t(head) * keys.rows, keys.rows, sinks + head);
+  multiply({logits.data(), s.heads, keys.rows, keys.rows}, keys, out, s.head_dim);
+  for (int head = 0; head < s.heads; ++head) l.turn.backwards(out + head * s.head_dim, s.head_dim, position);
 }
 
 /// Heads in groups, each to a narrow vector of its own, then all of these to the width.
@@ -121,12 +116,12 @@ void project_output(const Layer& l, const Matrix& heads, Matrix& out) {
   const MatrixView narrow = l.tensors.matrix(l.prefix + "wo_a.weight");
   const int width = heads.columns / s.groups;
   Matrix low(heads.rows, s.groups * s.group_rank);
-  for (int group = 0; group < s.groups; ++group) {
+  l.machine.threads.each(s.groups, [&](int group, int) {
     const MatrixView part{narrow.data + std::int64_t(group) * s.group_rank * narrow.stride, s.group_rank, width,
                           narrow.stride};
     linear_here(l.machine.arithmetic, {heads.row(0) + group * width, heads.rows, width, heads.columns}, {part, nullptr},
                 LinearRole::attention, low.row(0) + group * s.group_rank, low.columns);
-  }
+  });
   linear(l.machine, low.view(), {l.tensors.matrix(l.prefix + "wo_b.weight"), nullptr}, LinearRole::attention, out);
 }
 }  // namespace
@@ -151,12 +146,18 @@ void compressed_attention(const Machine& machine, const CompressedShape& shape, 
   }
   Matrix heads(h.rows, shape.heads * shape.head_dim);
   machine.threads.each(h.rows, [&](int t, int) {
-    std::vector<const float*> keys;
-    for (int s = std::max(0, held + t + 1 - shape.window); s <= held + t; ++s)
-      keys.push_back(cache.window.data() + std::int64_t(s) * shape.head_dim);
-    for (const int entry : chosen[std::size_t(t)])
-      keys.push_back(cache.entries.entries.data() + std::int64_t(entry) * shape.head_dim);
-    attend(l, q.row(t), keys, start + t, heads.row(t));
+    const std::vector<int>& entries = chosen[std::size_t(t)];
+    const int first = std::max(0, held + t + 1 - shape.window), last = held + t + 1;
+    std::vector<float> keys;
+    keys.reserve((std::size_t(last - first) + entries.size()) * std::size_t(shape.head_dim));
+    const auto take = [&](const std::vector<float>& from, int begin, int end) {
+      keys.insert(keys.end(), from.begin() + std::ptrdiff_t(begin) * shape.head_dim,
+                  from.begin() + std::ptrdiff_t(end) * shape.head_dim);
+    };
+    take(cache.window, first, last);
+    for (const int entry : entries) take(cache.entries.entries, entry, entry + 1);
+    const int rows = last - first + int(entries.size());
+    attend(l, q.row(t), {keys.data(), rows, shape.head_dim, shape.head_dim}, start + t, heads.row(t));
   });
   cache.tokens += h.rows;
   const std::ptrdiff_t beyond = (held + h.rows - (shape.window - 1)) * std::ptrdiff_t(shape.head_dim);
