@@ -63,6 +63,7 @@ void explain_serving(const ExplainOptions& o, const runs::Scenario& scenario, Ex
   r.expert_parallel = r.model.moe && !p.experts_tensor ? p.stage_gpus() : 1;
   r.slots = slots_of(config.has("placement") ? config : scenario.config, r.model, r.expert_parallel);
   set_step(o, scenario, pool.role, r);
+  r.parts = p.context;
   size_buffers(setup, node.gpus, r);
   if (o.stage >= p.pipeline)
     throw ConfigError::placed(fmt::format("--stage: expected 0 to {}, got {}", p.pipeline - 1, o.stage));

@@ -76,7 +76,8 @@ std::string heading(const ExplainSubject& s, const compute::Explanation& e) {
   std::string out = fmt::format("{}, layer {} of {}, {} on {}\n", r.model.title, e.layer, r.model.layers,
                                 name_of(r.phase), s.gpu.title);
   const spec::LayerAttention attention = spec::layer_shape(r.model, e.layer).attention;
-  out += fmt::format("  tokens: {}{}{}\n", sequences(r), r.causal ? "" : ", each attending to all",
+  out += fmt::format("  tokens: {}{}{}{}\n", sequences(r), r.causal ? "" : ", each attending to all",
+                     r.parts > 1 ? fmt::format(", in {} parts: {} here", r.parts, e.batch.tokens) : "",
                      attention.entry > 0 ? entries_text(attention, r.model) : looks_back(e.reads));
   if (!e.rows.empty())
     out += fmt::format("  experts: {} here, {} rows spread evenly: {} tokens x top-{}{}\n", e.rows.size(),

@@ -6,6 +6,7 @@
 
 #include "compute/layers/even_rows.h"
 #include "compute/layers/operation_list.h"
+#include "compute/layers/prompt_parts.h"
 #include "spec/arithmetic.h"
 
 namespace moesim::compute {
@@ -96,7 +97,7 @@ Batch batch_of(const ExplainRequest& r) {
   }
   if (r.phase == StepPhase::training) batch.outputs = batch.tokens;
   if (!r.causal && r.phase != StepPhase::decode) uncover(batch.prefill, r);
-  return batch;
+  return r.parts > 1 ? prompt_part(batch, 0, r.parts) : batch;
 }
 
 CachedTokens cached_by(const ExplainRequest& r) {

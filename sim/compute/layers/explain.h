@@ -27,6 +27,7 @@ struct ExplainRequest {
   std::vector<SequenceGroup> lengths;  // not empty: these instead of `sequences`, and of `tokens` (decode: `context`)
   bool causal = true;                  // false: every token attends to all of its sequence, in layers without a window
   std::optional<Batch> batch;          // instead of all of the above
+  int parts = 1;                       // that each prompt is cut into: the first one's work (prompt_parts.h)
   int expert_parallel = 1;             // GPUs that share the experts; each gets its even part of the rows
   int slots = 0;                       // expert copies a GPU holds; 0: experts / expert_parallel
   LayerOptions options;

@@ -23,6 +23,7 @@ void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolS
   shape.start_up = s.start_up;
   shape.layerwise_transfer = d.section.layerwise_transfer;
   shape.tensor = s.parallel.tensor;
+  shape.context = s.parallel.context;
   shape.gpus = s.parallel.gpus();
   shape.autoscale = s.autoscale;
   pool.batcher =
@@ -126,6 +127,22 @@ LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, con
   return cost;
 }
 
+/// Prompts that GPUs share, and what each of these holds for it.
+void note_context(const Config& config, results::Results& results, const BuiltPool& pool) {
+  const Parallel& p = pool.section.parallel;
+  if (p.context == 1) return;
+  const int width = p.tensor * p.context, node = pool.node.gpus;
+  if (width % node != 0 && node % width != 0)
+    config.fail_below("parallel.context",
+                      fmt::format("the {} GPUs that share a prompt (tensor x context) neither divide a node of {} nor "
+                                  "fill whole ones",
+                                  width, node));
+  // SGLang, documentation of prefill context parallelism (2026).  vLLM's would cut the cache too (vllm #25749).
+  results.add(results::Table::assumption,
+              {"pool:" + pool.section.name, "context parallelism", fmt::format("each prompt in {} parts", p.context),
+               "as SGLang: new keys gathered in BF16 in every layer, the KV cache whole on each part's GPUs"});
+}
+
 /// What an instance's ranks hold of the KV cache, and how fast it comes from below.
 void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute::LayerOptions& options,
                  InstanceShape& shape) {
@@ -201,6 +218,7 @@ void build_pool(results::StudyRun& run, const Config& config, Deployment& d, Bui
   if (pool.section.fixed) return fill_fixed(config, pool, shape);
   if (!d.has_model)
     run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
+  note_context(config, run.results, pool);
   const LayeredCost::Setup cost = set_up_cost(run, config, d, pool);
   shape.instance.own_routing = cost.experts && cost.experts->own_routing;
   pool.fullest = fullest_gpu(d, pool, cost);

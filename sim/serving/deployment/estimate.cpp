@@ -115,7 +115,7 @@ PoolCounts counts_of(const Deployment& d, const BuiltPool& pool, const Config& c
   else if (gpu.memory_bandwidth.v > 0)  // assumed: a step reads what fills a GPU's memory about once
     out.step_seconds = double(gpu.memory.v) / gpu.memory_bandwidth.v + seconds(s.overhead.value_or(Time{}));
   if (d.has_model && d.model.moe && !s.fixed) {
-    out.gpus = s.parallel.experts_tensor ? 1 : double(s.parallel.tensor) * s.parallel.data;
+    out.gpus = s.parallel.experts_tensor ? 1 : double(s.parallel.tensor) * s.parallel.places();
     out.moe_layers = double(d.model.moe_layers().size());
     out.experts = d.model.moe->experts;
     out.samples = s.bank.samples.value_or(BankSettings::kSamples);
@@ -207,7 +207,7 @@ Estimate estimate_serving(const Config& scenario, bool) {
       out.switches += out.duration / std::max(1e-12, seconds(p.section.autoscale.check));
     out.pools.push_back(counts_of(d, p, pools[i], out));
     const auto& parallel = p.section.parallel;
-    out.all_gpus += out.pools.back().instances * double(parallel.tensor) * parallel.data;
+    out.all_gpus += out.pools.back().instances * double(parallel.tensor) * parallel.places();
   }
   return estimate(out);
 }

@@ -47,7 +47,7 @@ void NetworkUse::count_instance(std::size_t p, int instance, LayeredCost& cost, 
   const network::Topology& topology = network_.topology();
   const LayeredCost::Setup& s = cost.setup();
   const PoolShape& shape = d_.shape.pools[p];
-  const int tensor = s.parallel.tensor, data = s.parallel.data, per_node = topology.gpus_per_node();
+  const int tensor = s.parallel.tensor, places = s.parallel.places(), per_node = topology.gpus_per_node();
   const int first = aligned(shape.first_of(instance), s.parallel.gpus(), per_node);
   const LayeredCost::Sent sent = cost.take_sent();
   std::vector<network::Transfer> transfers;
@@ -59,9 +59,21 @@ void NetworkUse::count_instance(std::size_t p, int instance, LayeredCost& cost, 
              topology, d_.calibration, s.all_reduce, members, Bytes{of.second * s.model->hidden * 2}))
       transfers.push_back(t.times(times));
   }
-  for (std::size_t place = std::size_t(data); place < sent.hop_tokens.size(); ++place)
+  for (const auto& [of, times] : sent.gathers) {
+    const int parts = s.parallel.context, width = tensor * parts;
+    const int from = aligned(first + of.first * width, width, per_node);
+    for (int i = 0; i < tensor; ++i) {
+      std::vector<GpuId> members;
+      for (int part = 0; part < parts; ++part) members.push_back(gpu_id(from + part * tensor + i));
+      for (const network::Transfer& t :
+           network::collective_transfers(topology, d_.calibration, network::Collective::all_gather,
+                                         network::CollectiveAlgorithm::best, members, Bytes{of.second}))
+        transfers.push_back(t.times(times));
+    }
+  }
+  for (std::size_t place = std::size_t(places); place < sent.hop_tokens.size(); ++place)
     for (int i = 0; i < tensor && sent.hop_tokens[place] > 0; ++i)
-      add(transfers, first + (int(place) - data) * tensor + i, first + int(place) * tensor + i,
+      add(transfers, first + (int(place) - places) * tensor + i, first + int(place) * tensor + i,
           sent.hop_tokens[place] * s.model->stream_width() * 2 / tensor);
   const double expert = double(expert_bytes(*s.model, s.options).v);
   for (const auto& [stage, move] : sent.experts) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compute/layers/prompt_parts.h"
 #include "network/exchanges/exchange_buffers.h"
 #include "placement/planning/packing.h"
 
@@ -19,7 +20,8 @@ compute::Batch largest_step(const Deployment& d, const BuiltPool& pool) {
   else
     compute::add_prefill(out, d.model, pool.batcher->max_tokens());
   out.outputs = std::min<std::int64_t>(out.tokens, requests);
-  return out;
+  const int parts = pool.section.parallel.context;
+  return parts > 1 ? compute::prompt_part(out, 0, parts) : out;
 }
 }  // namespace
 
@@ -63,6 +65,15 @@ std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPo
   compute::MemoryUse use = compute::serving_memory(d.model, held, {}, batch, rows, cost.options, exchanged);
   std::erase_if(use.items, [](const compute::MemoryItem& item) { return item.name == "weights"; });
   const forward::EngineMemory& memory = pool.engine.memory;
+  // Whole prompts' new keys in a layer, and what the last one gives for the head (prompt_parts.h).
+  if (p.context > 1) {
+    std::int64_t most = 2 * d.model.hidden;
+    for (const int layer : held.layers) {
+      const compute::GatheredKeys keys = compute::gathered_keys(d.model, layer, cost.options);
+      most = std::max({most, keys.kept.v, keys.index.v});
+    }
+    use.items.push_back({"gathered tokens", Bytes{most * pool.batcher->max_tokens()}});
+  }
   if (p.gpus() > 1) use.items.push_back({"collectives", memory.collectives});
   if (cost.options.graphs)
     use.items.push_back({"cuda graphs", memory.graph_request * std::int64_t{std::min(pool.batcher->max_requests(),

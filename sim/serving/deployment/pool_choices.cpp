@@ -4,6 +4,7 @@
 
 #include "core/range.h"
 #include "forward/precision.h"
+#include "spec/layer_shape.h"
 
 namespace moesim::serving {
 namespace {
@@ -75,6 +76,27 @@ constexpr Time kLongest = 86400_s * 30;
 // What products of two of them still leave within 64 bits, and of a pool's GPUs within 32.
 constexpr std::int64_t kMostWays = 10'000, kMostInstances = 1'000'000, kMostBlock = 10'000'000;
 
+/// Prompts that GPUs share: where it has a meaning, and costs.
+void check_context(const Config& config, const PoolSection& s, const spec::Model* model) {
+  const Parallel& p = s.parallel;
+  if (p.context == 1) return;
+  const auto refuse = [&](const std::string& why) { config.fail_below("parallel.context", why); };
+  if (s.role != Role::prefill)
+    refuse(
+        fmt::format("{} parts of a prompt share its tokens, but a request that decodes has one at a time, which "
+                    "each would compute; give prompts a pool of their own (role: prefill)",
+                    p.context));
+  if (s.fixed) refuse(fmt::format("a fixed step knows no parts of a prompt, got {}", p.context));
+  if (model == nullptr) return;
+  if (p.experts_tensor)
+    refuse("needs whole experts on each GPU (experts_tensor: false), since every part's tokens visit all experts");
+  for (int layer = 0; layer < model->layers; ++layer)
+    if (const spec::AttentionKind kind = spec::layer_shape(*model, layer).attention.kind; spec::passes_on(kind))
+      refuse(fmt::format("layer {} of {} {} ({}), and has no costs for prompts that {} GPUs share; 1 would do", layer,
+                         model->name, spec::keeps_state(kind) ? "keeps a state" : "makes entries of several tokens",
+                         name_of(kind), p.context));
+}
+
 void at_most(const Config& config, std::string_view key, Time value, Time most) {
   if (value > most) config.fail_below(key, fmt::format("expected at most {}, got {}", to_text(most), to_text(value)));
 }
@@ -98,12 +120,14 @@ void check_pool(const Config& config, const PoolSection& s, const spec::Model* m
   at_least_one(config, "parallel.tensor", p.tensor);
   at_least_one(config, "parallel.data", p.data);
   at_least_one(config, "parallel.pipeline", p.pipeline);
+  at_least_one(config, "parallel.context", p.context);
   at_least_one(config, "kv.block", s.kv.block);
   within(config, "instances", s.instances, 1, kMostInstances);
   within(config, "parallel.tensor", p.tensor, 1, kMostWays);
   within(config, "parallel.data", p.data, 1, kMostWays);
   within(config, "parallel.pipeline", p.pipeline, 1, kMostWays);
-  if (const std::int64_t gpus = std::int64_t{p.tensor} * p.data * p.pipeline; gpus > kMostInstances)
+  within(config, "parallel.context", p.context, 1, kMostWays);
+  if (const std::int64_t gpus = std::int64_t{p.tensor} * p.data * p.pipeline * p.context; gpus > kMostInstances)
     config.fail_below("parallel", fmt::format("an instance has at most {} GPUs, got {}", kMostInstances, gpus));
   within(config, "kv.block", s.kv.block, 1, kMostBlock);
   within(config, "kv.capacity", s.kv.capacity, 0, std::int64_t{1} << 50);
@@ -119,6 +143,7 @@ void check_pool(const Config& config, const PoolSection& s, const spec::Model* m
     config.fail_below("bank.ratio", fmt::format("expected 1.001 to 1000, got {}", s.bank.ratio));
   within(config, "bank.redraw", s.bank.redraw.value_or(0), 0, std::int64_t{1} << 50);
   check_autoscale(config, s.autoscale);
+  check_context(config, s, model);
   if (model == nullptr) return;
   if (model->attention.heads % p.tensor != 0)
     config.fail_below("parallel.tensor", fmt::format("must divide the {} attention heads of {}, got {}",

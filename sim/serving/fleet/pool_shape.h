@@ -18,7 +18,8 @@ struct PoolShape {
   std::string name = "pool";
   Role role = Role::both;
   int instances = 1;
-  int tensor = 1;             ///< GPUs of a rank and stage
+  int tensor = 1;             ///< GPUs that share a rank's KV cache, of each stage
+  int context = 1;            ///< copies of it, each on as many GPUs
   int gpus = 1;               ///< of an instance
   int first_gpu = 0;          ///< of the pool's first instance; the others follow, unless they have
   std::vector<int> places{};  ///< of their own: the first GPU of each
@@ -29,6 +30,8 @@ struct PoolShape {
   bool layerwise_transfer = true;  ///< the KV cache leaves layer by layer during prefill: only the last layer's is late
   Autoscale autoscale;
   int described = 0;  ///< instances that the simulated ones stand for; 0: themselves
+  /// GPUs of a rank and stage.
+  int width() const { return tensor * context; }
   int first_of(int i) const { return places.empty() ? first_gpu + i * gpus : places[std::size_t(i)]; }
   int all() const { return std::max(described, instances); }
 };

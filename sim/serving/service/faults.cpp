@@ -101,9 +101,9 @@ void FaultHandler::lose_gpus(std::size_t f, std::size_t member, int first, int c
   report.stalled = std::max(report.stalled, stalled);
   struck_[f].push_back(member);
   if (whole) restart(member, stalled);
-  const int per_stage = pool.tensor * instance.ranks();
+  const int per_stage = pool.width() * instance.ranks();
   std::vector<bool> lost(std::size_t(instance.ranks()), whole);
-  for (int g = first; g < first + count; ++g) lost[std::size_t(g % per_stage / pool.tensor)] = true;
+  for (int g = first; g < first + count; ++g) lost[std::size_t(g % per_stage / pool.width())] = true;
   for (int r = 0; r < instance.ranks(); ++r)
     if (lost[std::size_t(r)]) {
       report.retried += instance.load(r).requests;

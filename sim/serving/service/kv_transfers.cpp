@@ -7,7 +7,9 @@ namespace {
 constexpr Time kOutside = 1_s;  // assumed: for so long a prompt from elsewhere was computed, and its cache comes
 }  // namespace
 
-/// GPUs that hold a part of a rank's KV cache.
+/// GPUs that send or take a part of a rank's KV cache: of several copies the first (SGLang,
+/// python/sglang/srt/disaggregation/common/conn.py: the others do nothing unless
+/// SGLANG_DISAGGREGATION_ALL_CP_RANKS_TRANSFER).
 int KvTransfers::shards_of(const Hold& hold) const {
   const PoolShape& pool = fleet_.pool_of(fleet_.of(hold));
   return std::max(1, pool.tensor) * pool.instance.stages;
@@ -18,7 +20,7 @@ int KvTransfers::gpu_of(const Hold& hold, int part, int of) const {
   const Fleet::Member& m = fleet_.of(hold);
   const PoolShape& pool = fleet_.pool_of(m);
   const int tensor = std::max(1, pool.tensor), place = part * tensor * pool.instance.stages / of;
-  return m.first_gpu + (place / tensor * pool.instance.ranks + hold.rank) * tensor + place % tensor;
+  return m.first_gpu + (place / tensor * pool.instance.ranks + hold.rank) * pool.context * tensor + place % tensor;
 }
 
 bool KvTransfers::same_node(const Hold& a, const Hold& b) const {
@@ -52,8 +54,9 @@ void KvTransfers::count_departed(const Live& live) {
 double KvTransfers::share_ports(const Hold& hold, bool nvlink, Bytes bytes, Time lasts) {
   const Fleet::Member& m = fleet_.of(hold);
   StepModel& model = m.instance->step_model();
-  const int tensor = std::max(1, fleet_.pool_of(m).tensor);
-  for (int i = 0; i < tensor; ++i) model.crosses(hold.rank * tensor + i, nvlink, bytes / tensor, lasts);
+  const PoolShape& pool = fleet_.pool_of(m);
+  const int tensor = std::max(1, pool.tensor);
+  for (int i = 0; i < tensor; ++i) model.crosses(hold.rank * pool.context * tensor + i, nvlink, bytes / tensor, lasts);
   return model.port_busy(nvlink);
 }
 

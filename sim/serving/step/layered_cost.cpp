@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/ceil_div.h"
 #include "core/check.h"
 #include "serving/step/micro_batch.h"
 
@@ -35,14 +36,15 @@ LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, 
   layer_seconds_.resize(std::size_t(layers));
   exposed_.resize(std::size_t(layers));
   layer_balance_.resize(std::size_t(layers));
-  sent_.hop_tokens.resize(std::size_t(s_.parallel.pipeline * s_.parallel.data));
-  rank_slow_.assign(std::size_t(s_.parallel.data), 1);
+  sent_.hop_tokens.resize(std::size_t(s_.parallel.pipeline * s_.parallel.places()));
+  rank_slow_.assign(std::size_t(s_.parallel.places()), 1);
   const std::size_t micros = std::size_t(overlap_plan(s_.overlap).micro_batches);
   micro_.resize(micros);
   tokens_.resize(micros);
   most_.resize(micros);
   by_class_.resize(std::size_t(parts_.classes()) * micros);
   slowest_of_.resize(by_class_.size() + 1);
+  set_up_context();
   set_up_drafts();
 }
 
@@ -98,7 +100,7 @@ LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const compu
     out.above_attention = a.above;
   }
   if (fullest == 0) return out;
-  out.tensor_core = tensor_time(fullest);
+  out.tensor_core = tensor_time(fullest) + keys_time(layer_class, fullest);
   return out;
 }
 
@@ -188,6 +190,7 @@ void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes
   const Time total = overlapped_time(plan, layers_, out.parts,
                                      std::span(exposed_).subspan(std::size_t(first), std::size_t(last - first)));
   count_ranks(int(out.stages.size()), all_reduces);
+  count_gathers(int(out.stages.size()), first, last);
   out.stages.push_back(total);
 }
 
@@ -211,12 +214,17 @@ void LayeredCost::weigh_sources(const StepWork& work) {
   }
 }
 
-/// Deals out every rank's batch to the micro-batches.
+/// Deals out every rank's batch, or the parts that its prompts are cut into, to the micro-batches.
 void LayeredCost::deal_out(const StepWork& work) {
-  const int micros = int(micro_.size());
-  for (auto& m : micro_) m.resize(work.ranks.size());
-  for (std::size_t r = 0; r < work.ranks.size(); ++r)
+  const int micros = int(micro_.size()), parts = s_.parallel.context;
+  for (auto& m : micro_) m.resize(work.ranks.size() * std::size_t(parts));
+  for (std::size_t r = 0; r < work.ranks.size() && parts == 1; ++r)
     for (int m = 0; m < micros; ++m) set_micro_batch(work.ranks[r], m, micros, micro_[std::size_t(m)][r]);
+  for (std::size_t place = 0; parts > 1 && place < work.ranks.size() * std::size_t(parts); ++place) {
+    const compute::Batch part =
+        compute::prompt_part(work.ranks[place / std::size_t(parts)], int(place % std::size_t(parts)), parts);
+    for (int m = 0; m < micros; ++m) set_micro_batch(part, m, micros, micro_[std::size_t(m)][place]);
+  }
 }
 
 void LayeredCost::cost_of_first(int layers, const StepWork& work, StepTimes& out) {
@@ -240,14 +248,18 @@ void LayeredCost::cost_of_first(int layers, const StepWork& work, StepTimes& out
     outputs = std::max(outputs, b.outputs);
   }
   const int stages = s_.parallel.pipeline;
+  const std::int64_t fullest_part = ceil_div(fullest, std::int64_t{s_.parallel.context});
   for (int stage = 0; stage < stages; ++stage) {
     run_stage(work, layers * stage / stages, layers * (stage + 1) / stages, out);
     if (stage > 0) {
-      const Time hop = hop_time(fullest);
+      const Time hop = hop_time(fullest_part);
       out.stages.back() += hop;
       out.parts[std::size_t(StepPart::tensor)] += seconds(hop);
     }
   }
+  const Time whole = hidden_time(fullest_part);
+  out.stages.back() += whole;
+  out.parts[std::size_t(StepPart::tensor)] += seconds(whole);
   const Time drafts = draft_time(work, layers - 1, out);
   parts_.take_above();
   const Time ends = parts_.embedding(fullest) + parts_.head(fullest, outputs) + drafts;

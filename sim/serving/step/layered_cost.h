@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "compute/layers/prompt_parts.h"
 #include "forward/engine.h"
 #include "network/collectives/engine_all_reduce.h"
 #include "serving/step/expert_bank.h"
@@ -56,8 +57,9 @@ class LayeredCost final : public StepModel {
   /// What the instance's GPUs have sent each other since the last call.
   struct Sent {
     std::vector<exchange::ExchangeSums> exchanges;               ///< (stages), dispatches and as many combines
-    std::map<std::pair<int, std::int64_t>, double> all_reduces;  ///< by rank (stage by stage) and tokens: how many
-    std::vector<double> hop_tokens;                              ///< (stages x ranks) that came from the stage before
+    std::map<std::pair<int, std::int64_t>, double> all_reduces;  ///< by place (stage by stage) and tokens: how many
+    std::map<std::pair<int, std::int64_t>, double> gathers;      ///< by rank (stage by stage) and bytes: how many
+    std::vector<double> hop_tokens;                              ///< (stages x places) that came from the stage before
     std::vector<std::pair<int, placement::ExpertMove>> experts;  ///< stage; GPUs of the stage
   };
   Sent take_sent();
@@ -81,6 +83,11 @@ class LayeredCost final : public StepModel {
   LayerPieces attention_pieces(int layer_class, std::span<const compute::Batch> ranks, SlowestRanks& slowest);
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
+  void set_up_context();
+  Time gather_time(Bytes bytes);
+  Time keys_time(int layer_class, std::int64_t tokens);
+  Time hidden_time(std::int64_t tokens);
+  void count_gathers(int stage, int first, int last);
   void set_up_drafts();
   Time mtp_level(std::span<const compute::Batch> ranks, const StepWork& work, int last, double repeats, StepTimes& out);
   Time eagle_level(std::span<const compute::Batch> ranks, std::int64_t outputs, double repeats, StepTimes& out);
@@ -105,9 +112,10 @@ class LayeredCost final : public StepModel {
     std::int64_t tokens = -1;
     double* times = nullptr;  // in sent_.all_reduces
   };
-  std::vector<Counted> counted_;  // (micro-batches, ranks of all stages), as of the step before
-  std::vector<GpuId> tensor_group_;
-  std::unordered_map<std::int64_t, Time> tensor_times_, hop_times_;  // looked up only
+  std::vector<Counted> counted_;  // (micro-batches, places of all stages), as of the step before
+  std::vector<GpuId> tensor_group_, context_group_;
+  std::vector<compute::GatheredKeys> gathered_;                                     // a layer class; of a token
+  std::unordered_map<std::int64_t, Time> tensor_times_, hop_times_, gather_times_;  // looked up only
   std::vector<std::array<double, 6>> layer_seconds_;
   std::vector<double> exposed_, layer_balance_, rank_slow_, weights_;
   std::vector<double> slow_link_, adapter_;  // (GPUs of a stage): share of the port's rate; of an adapter's, rerouted
@@ -116,7 +124,7 @@ class LayeredCost final : public StepModel {
   std::int64_t steps_ = 0, step_ = 0;
   bool any_slow_ = false;
   // Scratch.
-  std::vector<std::vector<compute::Batch>> micro_;  // (micro-batches, ranks)
+  std::vector<std::vector<compute::Batch>> micro_;  // (micro-batches, places)
   std::vector<double> tokens_, most_;               // (micro-batches): of the whole group; of the fullest GPU
   std::vector<LayerPieces> by_class_;               // (layer classes x micro-batches), without what routing makes
   std::vector<LayerPieces> layers_;

@@ -65,12 +65,12 @@ Bytes expert_bytes(const spec::Model& model, const compute::LayerOptions& option
 }
 
 StepModel::Loss LayeredCost::lose_gpus(int first, int count, bool mask, bool restart) {
-  if (!bank_ || s_.parallel.experts_tensor || s_.parallel.tensor > 1 || restart || s_.parallel.pipeline > 1 ||
-      count >= s_.parallel.stage_gpus())
+  if (!bank_ || s_.parallel.experts_tensor || s_.parallel.tensor > 1 || s_.parallel.context > 1 || restart ||
+      s_.parallel.pipeline > 1 || count >= s_.parallel.stage_gpus())
     return {.fatal = true,
             .reload = {},
             .masked_share = 0,
-            .answer = "restart"};  // a broken tensor group or stage cannot go on
+            .answer = "restart"};  // a broken tensor group, prompt or stage cannot go on
   Loss out;
   int most = 0;
   double masked = 0;

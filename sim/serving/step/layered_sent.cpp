@@ -3,14 +3,14 @@
 
 namespace moesim::serving {
 
-/// Every rank sums up its own tokens so often, and hands them on to the next stage.
+/// Every place sums up its own tokens so often, and hands them on to the next stage.
 void LayeredCost::count_ranks(int stage, int all_reduces) {
   if (s_.parallel.tensor == 1 && s_.parallel.pipeline == 1) return;
-  const std::size_t places = sent_.hop_tokens.size();
+  const std::size_t places = sent_.hop_tokens.size();  // of all stages
   counted_.resize(micro_.size() * places);
   for (std::size_t m = 0; m < micro_.size(); ++m)
     for (std::size_t r = 0; r < micro_[m].size(); ++r) {
-      const std::size_t place = std::size_t(stage * s_.parallel.data) + r;
+      const std::size_t place = std::size_t(stage * s_.parallel.places()) + r;
       const std::int64_t tokens = micro_[m][r].tokens;
       if (tokens == 0) continue;
       if (Counted& c = counted_[m * places + place]; s_.parallel.tensor > 1) {
@@ -24,6 +24,7 @@ void LayeredCost::count_ranks(int stage, int all_reduces) {
 LayeredCost::Sent LayeredCost::take_sent() {
   Sent out;
   std::swap(out.all_reduces, sent_.all_reduces);
+  std::swap(out.gathers, sent_.gathers);
   counted_.clear();
   out.hop_tokens = std::exchange(sent_.hop_tokens, std::vector<double>(sent_.hop_tokens.size()));
   const int stages = s_.parallel.pipeline, layers = s_.model->layers;

@@ -75,6 +75,21 @@ TEST(ServingLinks, KvCachesCrossWholeAndOnce) {
   }
 }
 
+TEST(ServingLinks, KvCachesOfPartsCrossOnceToo) {
+  // Each of four GPUs that share a prompt holds all of its cache; one of them sends it.  They gather keys and values of
+  // three quarters of the tokens, out and in, and what the head reads of 4096 numbers.
+  const auto r = run(service("llama-2-7b", 2, "20",
+                             "    - {role: prefill, parallel: {context: 4, data: 2}}\n    - {role: decode, parallel: "
+                             "{data: 8}}\n",
+                             "network: {kind: fluid}\n"));
+  const double prompts = r->metric_value("requests_finished");
+  EXPECT_GT(prompts, 100);
+  EXPECT_EQ(links(*r, "nic"), 2 * prompts * 500 * 2 * 32 * 32 * 128 * 2);
+  EXPECT_NEAR(links(*r, "nvlink"), 2 * 4 * 0.75 * prompts * 500 * (32 * 2 * 32 * 128 + 4096) * 2,
+              1e-6 * links(*r, "nvlink"));
+  EXPECT_EQ(of_table(*r, "name LIKE 'nic1>%'"), 0);
+}
+
 TEST(ServingLinks, SamplesCoverTheRun) {
   const auto r = run(service("deepseek-v2-lite", 2, "20", "    - {parallel: {data: 16}}\n",
                              "network: {kind: bottleneck, sample_interval: 1 s}\n"));

@@ -54,6 +54,12 @@ TEST(ExplainText, TokensComeFromEachGpuThatSharesTheExperts) {
   EXPECT_FALSE(has(alone, "beside exchanges")) << "there is none";
 }
 
+TEST(ExplainText, OfASharedPromptAPart) {
+  const std::string text = run_command({"explain", "serve-deepseek-v3.2-context", "--tokens", "8192"});
+  EXPECT_TRUE(has(text, "tokens: 1 sequence of 8192 tokens, in 8 parts: 1024 here;")) << text;
+  EXPECT_TRUE(has(text, "8192 rows spread evenly: 1024 tokens x top-8 from each of 8 GPUs\n")) << text;
+}
+
 TEST(ExplainText, APipelineHasALineOfMemoryForItsStagesAndOneStageHasNone) {
   EXPECT_TRUE(has(run_command({"explain", "train-deepseek-v3"}), "\nmemory by stage "));
   const std::string one = run_command({"explain", "train-deepseek-v3", "--set", "training.parallel={expert: 8}",
