@@ -43,6 +43,7 @@ compute::Batch micro_batch_of(const TrainingPlan& plan) {
     work->pairs /= parts;
     work->tiles /= parts;
     work->tiled_pairs /= parts;
+    work->parts = parts;
   }
   return out;
 }

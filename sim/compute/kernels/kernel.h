@@ -98,6 +98,7 @@ struct AttentionWork {
   double tiles = 0;          // of 128 queries, each sequence's last one counted whole; 0: as if all were as long
   double tiled_pairs = 0;    // pairs if those tiles were full; 0 with `tiles`
   int edges = 1;             // where a tile's keys are masked in part: the diagonal, and the far end of a window
+  int parts = 1;             // that each sequence's new tokens are cut into, `queries` and `pairs` being those of one
   bool operator==(const AttentionWork&) const = default;
 };
 

@@ -7,14 +7,14 @@ namespace moesim::compute {
 namespace {
 /// Queries that may see more keys than are picked.
 double ranked_rows(int picks, const AttentionWork& all, const AttentionWork& picked, bool decode) {
-  const auto rows = double(all.queries);
+  const double parts = all.parts, rows = double(all.queries) * parts;  // of whole sequences
   if (all.pairs <= picked.pairs || rows == 0) return 0;
-  const double empty = std::max(0.0, rows * picks - picked.pairs);  // places that short queries leave
+  const double empty = std::max(0.0, rows * picks - picked.pairs * parts);  // places that short queries leave
   // Of rows that are cached sequences only the sum is known: the share of places that are filled.  Consecutive queries
   // of a sequence lack picks - 1, picks - 2, ... places.
   if (decode) return rows - empty / picks;
   const double each = std::sqrt(2 * empty / double(all.sequences));
-  return std::max(0.0, rows - each * double(all.sequences));
+  return std::max(0.0, rows - each * double(all.sequences)) / parts;
 }
 }  // namespace
 

@@ -22,6 +22,7 @@ AttentionWork part_of_work(const AttentionWork& w, int part, int of) {
   AttentionWork out = w;
   out.queries = queries;
   out.pairs = w.pairs * share;
+  out.parts = of;
   if (w.tiles == 0) return out;
   out.tiles = 0;
   for (const std::int64_t piece : pieces)

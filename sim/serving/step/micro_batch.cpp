@@ -27,6 +27,7 @@ void set_work(const compute::AttentionWork& w, int micro, int of, compute::Atten
   out.pairs = w.pairs * share;
   out.tiles = w.tiles * share;
   out.tiled_pairs = w.tiled_pairs * share;
+  out.parts = w.parts;
 }
 }  // namespace
 

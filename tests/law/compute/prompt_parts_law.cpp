@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "compute/layers/index_kernels.h"
 #include "core/random.h"
 #include "support/rounds.h"
 
@@ -65,6 +66,26 @@ TEST(PromptParts, AreTheirTwoPiecesOfOnePrompt) {
       EXPECT_EQ(share.tiles, pieces.prefill.tiles);
       EXPECT_NEAR(share.tiled_pairs, pieces.prefill.tiled_pairs, 1e-9 * share.tiled_pairs);
     }
+  }
+}
+
+/// Rows of an indexer that have more keys than it picks, and their scores, are those of the prompt.
+TEST(PromptParts, PickAsTheWholeDoes) {
+  Random random(5, "picks");
+  for (int round = 0; round < test::rounds(300); ++round) {
+    const int of = 2 + int(random.below(7)), picks = 1 + int(random.below(3000));
+    const std::int64_t tokens = 2 * of * (1 + std::int64_t(random.below(600)));
+    Batch whole;
+    add_prefill(whole, {spec::KeysRead::Span::picked, picks}, tokens, std::int64_t(random.below(4000)));
+    double ranked = 0, scores = 0;
+    for (int part = 0; part < of; ++part) {
+      const Batch share = prompt_part(whole, part, of);
+      const IndexTopK top = index_top_k(picks, share.prefill, share.window_prefill, false);
+      ranked += top.ranked, scores += top.scores;
+    }
+    const IndexTopK top = index_top_k(picks, whole.prefill, whole.window_prefill, false);
+    EXPECT_NEAR(ranked, top.ranked, 1e-6 * double(tokens)) << tokens << " " << picks;
+    EXPECT_NEAR(scores, top.scores, 1e-6 * whole.prefill.pairs) << tokens << " " << picks;
   }
 }
 }  // namespace
