@@ -109,6 +109,10 @@ constexpr MetricDefinition kRequests[] = {
     {"recovery_time", "", "s", less, "fault", "the instance stood still, or started anew, after the fault"},
     {"masked_share", "", "", less, "fault",
      "share of the rows (tokens times experts) that find no expert after the fault"},
+    {"growth_ranks", "", "", neither, "pool/growth", "attention ranks of an instance once its group has grown"},
+    {"growth_preparation", "", "s", less, "pool/growth",
+     "from the decision until new ranks are up and have their weights; the others serve meanwhile"},
+    {"growth_pause", "", "s", less, "pool/growth", "all ranks stood still when the new ones joined"},
 };
 
 constexpr MetricDefinition kPools[] = {

@@ -9,6 +9,7 @@
 #include "serving/deployment/pool_buffers.h"
 #include "serving/deployment/pool_choices.h"
 #include "serving/deployment/pool_experts.h"
+#include "serving/deployment/pool_growth.h"
 #include "serving/deployment/pool_memory.h"
 #include "spec/count.h"
 
@@ -223,9 +224,20 @@ void build_pool(results::StudyRun& run, const Config& config, Deployment& d, Bui
   shape.instance.own_routing = cost.experts && cost.experts->own_routing;
   pool.fullest = fullest_gpu(d, pool, cost);
   fit_memory(config, d, pool, cost);
+  const bool grows = !pool.section.grow.empty();
+  if (grows)
+    build_growth(
+        run, config, d, pool, cost,
+        [&](results::StudyRun& quiet, BuiltPool& size) {
+          PoolShape unused;
+          fill_pool(config, d, size, unused);
+          return set_up_cost(quiet, config, d, size);
+        },
+        shape);
   note_memory(run.results, d.model, pool);
   fill_memory(d.model, pool, cost.options, shape.instance);
   share_store(config, pool, shape.instance);
+  if (grows) return;
   shape.cost = [cost, config, &pool](int) {
     auto out = config.placed([&] { return std::make_unique<LayeredCost>(cost); });
     pool.costs.push_back(out.get());

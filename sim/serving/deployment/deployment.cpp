@@ -9,6 +9,7 @@
 #include "serving/deployment/fold.h"
 #include "serving/deployment/layout.h"
 #include "serving/deployment/pool_choices.h"
+#include "serving/deployment/pool_growth.h"
 #include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
 
@@ -125,6 +126,11 @@ void check_effects(const Config& config, const ServingSection& s) {
   if (const Config rebalance = config.at_or_empty("rebalance"); s.rebalance.spec.interval.v == 0 && rebalance.is_map())
     for (const std::string& key : rebalance.keys())
       if (key != "interval") idle("rebalance." + key, "rebalance.interval is not given");
+  if (any([](const PoolSection& p) { return !p.grow.empty(); })) {
+    if (!s.faults.empty()) config.fail_below("faults", "have no answer where a pool's group grows (pools.grow)");
+    if (s.rebalance.spec.interval.v > 0)
+      config.fail_below("rebalance.interval", "has no plans where a pool's group grows (pools.grow)");
+  }
   if (s.speculation.kind != DraftKind::none && !decode) idle("speculation.kind", "no pool decodes");
   if (s.slo.tpot.v > 0 && !decode) idle("slo.tpot", "no pool decodes");
   if (!s.layerwise_transfer && !decoders) idle("layerwise_transfer", "no KV cache moves to a pool that only decodes");
@@ -190,7 +196,7 @@ std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& eng
     const PoolSection& p = d.section.pools[i];
     check_pool(pools[i], p, d.has_model && !p.fixed ? &d.model : nullptr);
     d.pools.push_back(std::make_unique<BuiltPool>());
-    d.pools.back()->section = p;
+    d.pools.back()->section = at_its_largest(p);
     d.pools.back()->described = p.instances;
   }
   fold(run.scenario, d);

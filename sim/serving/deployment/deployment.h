@@ -39,13 +39,15 @@ struct BuiltPool {
   int slots_per_gpu = 0;
   double fullest = 1;  // rows of the fullest GPU over those of the mean one, in the worst layer as placed
   CacheShare cache;
-  std::vector<compute::MemoryItem> buffers;  // on a GPU, beside weights and cache
-  Bytes weights{};                           // on a GPU
-  Bytes kv_gpu_token{};                      // bytes of a cached token on one GPU, the fullest stage
-  std::int64_t state_tokens = 0;             // what a request takes besides, in such tokens
-  double beyond_window = 1;                  // of them, where sliding-window layers have let go of the token
-  std::int64_t capacity = 0;                 // tokens of KV cache of a rank
-  std::vector<LayeredCost*> costs;           // by instance; empty for fixed steps
+  std::vector<compute::MemoryItem> buffers;         // on a GPU, beside weights and cache
+  Bytes weights{};                                  // on a GPU
+  Bytes kv_gpu_token{};                             // bytes of a cached token on one GPU, the fullest stage
+  std::int64_t state_tokens = 0;                    // what a request takes besides, in such tokens
+  double beyond_window = 1;                         // of them, where sliding-window layers have let go of the token
+  std::int64_t capacity = 0;                        // tokens of KV cache of a rank
+  std::vector<std::unique_ptr<BuiltPool>> smaller;  // sizes before this one, of a group that grows; else empty
+  // By instance, the largest size of each first; empty for fixed steps.
+  std::vector<LayeredCost*> costs;
 };
 
 struct Deployment {

@@ -9,6 +9,7 @@
 #include "serving/deployment/deployment.h"
 #include "serving/deployment/fold.h"
 #include "serving/deployment/pool_choices.h"
+#include "serving/deployment/pool_growth.h"
 #include "serving/fleet/balancer.h"
 #include "serving/instance/batcher.h"
 #include "serving/requests/generated.h"
@@ -177,9 +178,9 @@ Estimate estimate_serving(const Config& scenario, bool) {
   for (std::size_t i = 0; i < pools.size(); ++i) {
     d.pools.push_back(std::make_unique<BuiltPool>());
     BuiltPool& pool = *d.pools.back();
-    pool.section = d.section.pools[i];
-    check_pool(pools[i], pool.section, nullptr);  // what wraps or hangs is refused, also here
-    (void)engine_of(config, pools[i]);            // names that no run takes
+    pool.section = at_its_largest(d.section.pools[i]);
+    check_pool(pools[i], d.section.pools[i], nullptr);  // what wraps or hangs is refused, also here
+    (void)engine_of(config, pools[i]);                  // names that no run takes
     if (pools[i].has("batcher")) (void)batchers().make(pools[i].at("batcher"));
     pool.described = std::max(1, pool.section.instances);
     pool.node = pools[i].has("node") ? spec::read_node(pools[i].at("node")) : d.cluster.node;

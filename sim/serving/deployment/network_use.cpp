@@ -96,7 +96,8 @@ void NetworkUse::settle(Time until) {
     const BuiltPool& pool = *d_.pools[p];
     if (pool.topology) continue;
     const network::LinkTotals before = network::link_totals(network_);
-    for (std::size_t i = 0; i < pool.costs.size(); ++i) count_instance(p, int(i), *pool.costs[i], until);
+    for (std::size_t i = 0; i < pool.costs.size(); ++i)
+      count_instance(p, int(i / (1 + pool.smaller.size())), *pool.costs[i], until);
     const network::LinkTotals after = network::link_totals(network_);
     for (std::size_t k = 0; k < after.size(); ++k) pools_[p][k] += after[k] - before[k];
   }

@@ -4,6 +4,7 @@
 
 #include "core/range.h"
 #include "forward/precision.h"
+#include "serving/deployment/pool_growth.h"
 #include "spec/layer_shape.h"
 
 namespace moesim::serving {
@@ -144,6 +145,7 @@ void check_pool(const Config& config, const PoolSection& s, const spec::Model* m
   within(config, "bank.redraw", s.bank.redraw.value_or(0), 0, std::int64_t{1} << 50);
   check_autoscale(config, s.autoscale);
   check_context(config, s, model);
+  check_growth(config, s);
   if (model == nullptr) return;
   if (model->attention.heads % p.tensor != 0)
     config.fail_below("parallel.tensor", fmt::format("must divide the {} attention heads of {}, got {}",

@@ -65,6 +65,8 @@ struct PoolSection {
   std::optional<FixedStep> fixed;
   BankSettings bank;
   Autoscale autoscale;
+  std::vector<Growth> grow;
+  int first_ranks = 0;  // no key: at_its_largest()
   static void fields(auto& f, auto& p) {
     f("name", p.name, "in results; default: its role");
     f("role", p.role, "both, or prefill and decode in pools of their own");
@@ -90,6 +92,7 @@ struct PoolSection {
     f("fixed", p.fixed, "a step costs this instead of being computed layer by layer");
     f("bank", p.bank, "how routing is drawn");
     f("autoscale", p.autoscale, "instances over the day");
+    f("grow", p.grow, "ranks that join each instance's group while it serves, from `parallel.data` on");
   }
 };
 

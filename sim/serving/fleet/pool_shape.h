@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "serving/fleet/autoscale.h"
+#include "serving/fleet/growth.h"
 #include "serving/instance/batcher.h"
 #include "serving/instance/instance_shape.h"
 #include "serving/step/step_model.h"
@@ -29,7 +30,9 @@ struct PoolShape {
   Time start_up{};
   bool layerwise_transfer = true;  ///< the KV cache leaves layer by layer during prefill: only the last layer's is late
   Autoscale autoscale;
-  int described = 0;  ///< instances that the simulated ones stand for; 0: themselves
+  int first_ranks = 0;         ///< of an instance, until its group grows
+  std::vector<Growth> growth;  ///< to instance.ranks in the end; empty: it has them from the beginning
+  int described = 0;           ///< instances that the simulated ones stand for; 0: themselves
   /// GPUs of a rank and stage.
   int width() const { return tensor * context; }
   int first_of(int i) const { return places.empty() ? first_gpu + i * gpus : places[std::size_t(i)]; }

@@ -51,13 +51,14 @@ struct Filled {
     add_prompts(batch, s.window, prompt_tokens / s.stages, mean);
     StepWork work;
     work.step = step;
-    work.ranks.assign(std::size_t(s.ranks), batch);
-    if (s.domains > 1) work.domains.assign(std::size_t(s.domains), double(batch.tokens) * s.ranks / double(s.domains));
+    work.ranks.assign(std::size_t(ranks()), batch);
+    if (s.domains > 1) work.domains.assign(std::size_t(s.domains), double(batch.tokens) * ranks() / double(s.domains));
     StepTimes times;
     model.cost(work, times);
     return seconds(times.total());
   }
   int queries() const { return 1 + shape.instance.speculation.drafts(); }
+  int ranks() const { return model.ranks_there(shape.instance.ranks); }
   /// Requests of a rank that have a place: as the batcher allows, and as the cache holds so many tokens of each.
   double places(double tokens) const {
     const KvShape& kv = shape.instance.kv;
@@ -71,7 +72,7 @@ struct Filled {
 double most_requests(const PoolShape& shape, StepModel& model, const MeanRequest& mean, std::int64_t step) {
   const Filled filled{shape, model, mean, step};
   const Batcher& batcher = *shape.batcher;
-  const int ranks = shape.instance.ranks, stages = shape.instance.stages;
+  const int ranks = filled.ranks(), stages = shape.instance.stages;
   const double middle = mean.cached + mean.input / 2;  // tokens before a prompt's token
   const bool prompts = shape.role != Role::decode, decodes = shape.role != Role::prefill && mean.output > 1;
   if (!decodes) {
@@ -99,7 +100,7 @@ double unevenness(const PoolShape& shape, StepModel& model, const MeanRequest& m
                   const PoolSums& sums) {
   const InstanceTotals& t = sums.instances;
   if (t.steps == 0 || (shape.role == Role::both && !shape.batcher->mixes())) return 1;
-  const double each = double(t.steps) / shape.instance.stages * shape.instance.ranks;
+  const double each = double(t.steps) / shape.instance.stages * model.ranks_there(shape.instance.ranks);
   const double decoding = double(t.decode_tokens) / shape.instance.speculation.tokens_per_step() / each;
   const Filled filled{shape, model, mean, step};
   return std::max(1.0, sums.length / double(t.steps) / filled.seconds_of(decoding, double(t.prefill_tokens) / each));

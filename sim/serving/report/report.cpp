@@ -89,6 +89,17 @@ void report_faults(results::Results& results, const Service& service) {
     results.metric("masked_share", r.masked_share, "", scope);
   }
 }
+/// Groups that grew, each time.
+void report_growth(results::Results& results, const Service& service) {
+  for (std::size_t g = 0; g < service.growth().size(); ++g) {
+    const GrowthReport& r = service.growth()[g];
+    if (!r.done) continue;
+    const std::string scope = fmt::format("{},growth:{}", scope_of(service.fleet().pools()[r.pool]), g);
+    results.metric("growth_ranks", r.ranks, "", scope);
+    results.metric("growth_preparation", seconds(r.prepare), "s", scope);
+    results.metric("growth_pause", seconds(r.pause), "s", scope);
+  }
+}
 /// Money, tokens and energy of the whole deployment, folded instances included.
 void report_economy(results::Results& results, const std::vector<PoolFigures>& figures) {
   Economy all;
@@ -191,6 +202,7 @@ void report_service(results::Results& results, const Deployment& d, Service& ser
   }
   report_whole(results, d, service, figures);
   report_faults(results, service);
+  report_growth(results, service);
   write_warnings(results, d, service, steady, figures);
   write_borrowed(results, d);
 }

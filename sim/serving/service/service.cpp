@@ -28,6 +28,7 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
       power_(engine, fleet_, requests_, arrivals_, dispatcher_, shape.duration),
       transfers_(engine, fleet_, requests_, power_, mover, log, shape.layers, shape.gpus_per_node),
       faults_(engine, fleet_, dispatcher_, mover, shape.faults, shape.gpus_per_node),
+      growth_(engine, fleet_, dispatcher_),
       books_(fleet_, power_),
       workload_(workload) {
   const auto decodes_too = [](const PoolShape& pool) { return pool.role != Role::prefill; };
@@ -50,6 +51,7 @@ void Service::start() {
     for (Fleet::Member& m : fleet_) m.instance->warm(prefix);
   power_.start();
   faults_.start();
+  growth_.start();
   if (shape_.sample.v > 0)
     engine_.at(
         shape_.sample, "sample", [this] { read(); }, Phase::observe);

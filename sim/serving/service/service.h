@@ -9,6 +9,7 @@
 #include "serving/fleet/dispatcher.h"
 #include "serving/service/arrivals.h"
 #include "serving/service/faults.h"
+#include "serving/service/growth_control.h"
 #include "serving/service/kv_transfers.h"
 #include "serving/service/outcome.h"
 #include "serving/service/pace.h"
@@ -56,6 +57,7 @@ class Service final : public InstanceOwner {
   const Fleet& fleet() const { return fleet_; }
   const PoolTotals& pool(std::size_t p) const { return books_[p]; }
   const std::vector<FaultReport>& faults() const { return faults_.reports(); }
+  const std::vector<GrowthReport>& growth() const { return growth_.reports(); }
   const Window& window() const { return window_; }
   /// As it was when the window ended.
   Flow window_flow_end() const { return window_.flow + begin_.flow; }
@@ -104,6 +106,7 @@ class Service final : public InstanceOwner {
   PowerControl power_;
   KvTransfers transfers_;
   FaultHandler faults_;
+  GrowthControl growth_;
   PoolBooks books_;
   Workload& workload_;
   Pace pace_;

@@ -83,6 +83,16 @@ class StepModel {
   }
   /// All GPUs are back, and the experts where they were.
   virtual void restore() {}
+  /// What it takes to serve with the next more ranks: until these have their weights, which begin to cross the ports of
+  /// the others; and until experts lie where they are to, once these are there.
+  struct GrowthTimes {
+    Time prepare{}, move{};
+  };
+  virtual GrowthTimes prepare_growth() { return {}; }
+  /// They are there: steps are theirs too from now on.
+  virtual void grow() {}
+  /// Of `all` ranks of an instance, those that are there.
+  virtual int ranks_there(int all) const { return all; }
   /// Plans the experts' places anew from what was routed lately.  Returns how long the instance stands still for it.
   virtual Time rebalance() { return {}; }
 };
