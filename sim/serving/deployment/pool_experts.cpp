@@ -135,6 +135,8 @@ ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, c
   if (const auto at = d.shared.products.find(s.name); at != d.shared.products.end()) out.products = at->second;
   if (gpus > 1) {
     const network::Topology& topology = pool.topology ? *pool.topology : d.network->topology();
+    if (const int node = topology.gpus_per_node(); gpus > node && gpus % node != 0)
+      config.fail_below("parallel", fmt::format("the {} GPUs that exchange rows do not fill nodes of {}", gpus, node));
     pool.group = std::make_unique<network::ExchangeGroup>(topology, GpuId{0}, gpus);
     out.group = pool.group.get();
   }

@@ -43,6 +43,10 @@ TEST(GrowthReject, FaultsAndNewPlacements) {
   EXPECT_EQ(refused("", "{at: 1 s, data: 4}", "  rebalance: {interval: 5 s}\n"),
             "test.yaml:5:25: serving.rebalance.interval: has no plans where a pool's group grows (pools.grow)");
 }
+TEST(GrowthReject, GroupsThatDoNotFillTheirNodes) {
+  EXPECT_EQ(refused("parallel: {data: 4}, ", "{at: 1 s, data: 12}"),
+            "test.yaml:8:18: serving.pools[0].parallel: the 12 GPUs that exchange rows do not fill nodes of 8");
+}
 TEST(GrowthReject, MoreGpusThanTheClusterHas) {
   EXPECT_EQ(refused("", "{at: 1 s, data: 32}"),
             "test.yaml:8:5: serving.pools: the pools take 32 GPUs, but the cluster has 16");
