@@ -125,8 +125,11 @@ void add_calibrate(CLI::App& app, int&) {
       "folder of tables of any GPUs of the catalogue, the kind of each told by the beginning of its name: "
       "gemm_, attention_prefill_, attention_decode_, mla_prefill_core_, mla_decode_core_, moe_layer_, "
       "moe_fp4_, moe_mxfp4_, moe_wideep_nvfp4_, wideep_expert_, wideep_mla_, h100_expert_gemm_, h100_mla_, "
-      "quantize_fp8_; nccl_, engine_allreduce_, deepep_ll_, deepep_normal_ (of these the fit is printed, not written)");
-  verb->add_flag("--no-fit", o->no_fit, "print how far the calibrations in force are from the folder's rows");
+      "quantize_fp8_; nccl_, engine_allreduce_, deepep_ll_, deepep_normal_ (of these the fit is printed, not written); "
+      "of newer models, held to the calibration in force and never fitted here: dsa_, v4_, msa_, mla_module_, gdn_, "
+      "kda_, mamba2_, mhc_, sparse_kernels_, encoder_attention_");
+  verb->add_flag("--no-fit", o->no_fit,
+                 "print how far the calibrations in force are from the folder's rows, and which rows stay out and why");
   verb->add_option("--gemm", o->input.gemm, "CSV of single FP8 products: layout,groups,m_per_group,n,k,tflops");
   verb->add_option("--tables", o->input.folder,
                    "folder with h100_{expert_gemm,mla}_{decode,prefill}.csv (NVIDIA aiconfigurator)");

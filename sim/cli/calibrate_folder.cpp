@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "cli/network_residuals.h"
 #include "compute/fitting/tables.h"
@@ -21,9 +22,22 @@ using compute::Measurement;
 
 struct Folder {
   std::vector<Measurement> rows;
-  std::vector<network::NetworkRow> calls;  // of collectives and exchange kernels
-  std::vector<std::string> not_read;       // names of files
+  std::vector<network::NetworkRow> calls;                              // of collectives and exchange kernels
+  std::vector<std::string> not_read;                                   // names of files
+  std::map<std::string, std::map<std::string, std::size_t>> left_out;  // rows, by file and reason
+  std::vector<std::string> not_fitted;  // kinds of rows that are held to the calibration in force alone
 };
+
+/// Rows that no fit here has parameters for: their kinds are named.
+void set_aside(Folder& folder, const FolderRequest& request) {
+  const auto held = [](const Measurement& s) { return s.harness == compute::Harness::simulated; };
+  for (const Measurement& s : folder.rows)
+    if (held(s) && std::ranges::find(folder.not_fitted, s.kind) == folder.not_fitted.end())
+      folder.not_fitted.push_back(s.kind);
+  std::erase_if(folder.rows, held);
+  if (!request.out.empty() && folder.rows.empty())
+    throw ConfigError(fmt::format("{}: no rows of kernels that are fitted, so none for --output", request.folder));
+}
 
 Folder read_folder(const FolderRequest& request) {
   Folder out;
@@ -50,13 +64,19 @@ Folder read_folder(const FolderRequest& request) {
       out.not_read.push_back(std::filesystem::path(file).filename().string());
       continue;
     }
-    for (Measurement& s : rows_of(file, compute::read_kernel_table))
+    compute::KernelTable table = compute::read_kernel_table(file);
+    const std::string name = std::filesystem::path(file).filename().string();
+    if (table.rows.empty() && table.left_out.empty())
+      throw ConfigError(fmt::format("{}:1: no row follows the header", file));
+    if (!table.left_out.empty()) out.left_out[name] = std::move(table.left_out);
+    for (Measurement& s : table.rows)
       if (wanted(s.gpu)) out.rows.push_back(std::move(s));
   }
   if (out.rows.empty() && out.calls.empty())
     throw ConfigError(fmt::format("{}: no file holds rows of kernels{}{}{}", request.folder,
                                   request.gpu.empty() ? "" : " on " + request.gpu,
                                   out.not_read.empty() ? "" : "; not read: ", fmt::join(out.not_read, ", ")));
+  if (request.fit) set_aside(out, request);
   return out;
 }
 
@@ -118,6 +138,24 @@ void print_rows(const Folder& folder) {
     print(folder.calls[i], times[i], folder.calls[i].disturbed ? ", disturbed" : "");
 }
 
+/// What of the folder is not in the classes, a line each.
+std::vector<std::string> notes_of(const Folder& folder) {
+  std::vector<std::string> out;
+  if (!folder.not_fitted.empty())
+    out.push_back(
+        fmt::format("nothing to fit: {} (their equations' parameters are not fitted here; --no-fit holds the "
+                    "calibration in force to them)",
+                    fmt::join(folder.not_fitted, ", ")));
+  for (const auto& [file, reasons] : folder.left_out)
+    for (const auto& [reason, rows] : reasons)
+      out.push_back(fmt::format("left out: {} row{} of {}: {}", rows, rows == 1 ? "" : "s", file, reason));
+  for (const std::string& name : folder.not_read) {
+    const std::string_view why = compute::why_not_read(name);
+    out.push_back(fmt::format("not read: {}{}{}", name, why.empty() ? "" : ": ", why));
+  }
+  return out;
+}
+
 void print_json(const Report& report, const Folder& folder) {
   formats::JsonValue out = formats::JsonValue::array();
   for (const ClassResiduals& c : report.all) {
@@ -139,22 +177,22 @@ void print_json(const Report& report, const Folder& folder) {
     out.push_back(std::move(kind));
   }
   print_text("{}\n", formats::json_text(out, 2));
-  for (const std::string& name : folder.not_read) core::say(fmt::format("not read: {}", name));
+  for (const std::string& line : notes_of(folder)) core::say(line);
 }
 
 void print_table(const Report& report, const Folder& folder) {
-  print_text("{:<28} {:<9} {:<6} {:<34} {:<18} {:>5} {:>7} {:>7} {:>7} {:>8}{}\n", "kind", "precision", "gpu",
+  print_text("{:<28} {:<10} {:<6} {:<34} {:<18} {:>5} {:>7} {:>7} {:>7} {:>8}{}\n", "kind", "precision", "gpu",
              "library", "rows of", "rows", "median", "p90", "worst", "bias",
              report.held_out.empty() ? "" : "  held out: median p90");
   for (const ClassResiduals& c : report.all) {
-    print_text("{:<28} {:<9} {:<6} {:<34} {:<18} {:>5} {:>6.1f}% {:>6.1f}% {:>6.1f}% {:>+7.1f}%", c.kind, c.precision,
+    print_text("{:<28} {:<10} {:<6} {:<34} {:<18} {:>5} {:>6.1f}% {:>6.1f}% {:>6.1f}% {:>+7.1f}%", c.kind, c.precision,
                c.gpu, c.library, c.group, c.residuals.rows, c.residuals.median * 100, c.residuals.ninetieth * 100,
                c.residuals.worst * 100, c.bias * 100);
     if (const ClassResiduals* held = same_class(report.held_out, c))
       print_text("  {:>6.1f}% {:>6.1f}%", held->residuals.median * 100, held->residuals.ninetieth * 100);
     print_text("\n");
   }
-  for (const std::string& name : folder.not_read) print_text("not read: {}\n", name);
+  for (const std::string& line : notes_of(folder)) print_text("{}\n", line);
 }
 }  // namespace
 

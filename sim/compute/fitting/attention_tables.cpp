@@ -33,14 +33,6 @@ MemoryOp stored(double elements, spec::Dtype cache) {
   return moved(MemoryKind::copy, elements * (cache == spec::Dtype::fp8 ? 3 : 4));
 }
 
-struct Sequences {
-  std::int64_t batch, fresh, cached;
-};
-Sequences sequences_of(const formats::CsvTable& csv, std::size_t r) {
-  return {csv.integer(r, "batch", 1, kMostRows), csv.integer(r, "new_tokens", 1, kMostRows),
-          csv.integer(r, "cached_tokens", 0, kMostRows)};
-}
-
 AttentionWork prompt_work(const Sequences& s, spec::KeysRead window) {
   Batch batch;
   add_prefill(batch, window, s.fresh, s.cached, s.batch);
@@ -64,7 +56,7 @@ void name_prompt(Measurement& s, const Kernel& kernel) {
 }
 }  // namespace
 
-std::vector<Measurement> read_attention(const TableFile& table) {
+KernelTable read_attention(const TableFile& table) {
   const formats::CsvTable csv(table.file, {"gpu", "library", "kernel", "batch", "new_tokens", "cached_tokens", "heads",
                                            "kv_heads", "head_dim", "window", "compute", "kv_cache", "time_us"});
   const bool decode = table.kind == "attention_decode";
@@ -103,7 +95,7 @@ std::vector<Measurement> read_attention(const TableFile& table) {
 }
 
 // MLA: prompts on expanded heads of 192 / 128, decoding on the latent of 512 + 64.
-std::vector<Measurement> read_latent_attention(const TableFile& table) {
+KernelTable read_latent_attention(const TableFile& table) {
   const formats::CsvTable csv(
       table.file, {"gpu", "library", "kernel", "batch", "new_tokens", "cached_tokens", "heads", "kv_cache", "time_us"});
   const bool decode = table.kind == "mla_decode_core";

@@ -1,13 +1,22 @@
 // How far calibrations are from rows of tables, by class of row.
 #include <algorithm>
+#include <memory>
 #include <string_view>
 
 #include "compute/fitting/tables.h"
+#include "compute/kernels/equation_model.h"
 #include "spec/catalogue.h"
 
 namespace moesim::compute {
 namespace {
 constexpr std::string_view kHostsRows = "bound by the host";
+// As a simulation asks for them, one after the other.
+double simulated_seconds(const Measurement& s, KernelModel& model) {
+  model.prefer_scans(s.scans);
+  double sum = 0;
+  for (const Kernel& kernel : s.sequences.front()) sum += seconds(model.cost(kernel).time);
+  return sum;
+}
 // Rows launched one by one that waited for their host: by the benchmark's floor, or by what other rows show.
 bool waited(const Measurement& s, const spec::Gpu& gpu, const Calibration& c, const HarnessLimits& h) {
   if (s.harness != Harness::eager) return false;
@@ -49,14 +58,26 @@ std::vector<ClassResiduals> residuals_in_force(const std::vector<Measurement>& r
 
 void for_each_in_force(const std::vector<Measurement>& rows,
                        const std::function<void(const Measurement&, double, bool)>& use) {
-  std::map<std::string, std::pair<spec::Gpu, TableFitResult>> in_force;
+  struct InForce {
+    spec::Gpu gpu;
+    TableFitResult fit;
+    std::unique_ptr<KernelModel> model;
+  };
+  std::map<std::string, InForce> in_force;
   for (const Measurement& s : rows) {
     if (!in_force.contains(s.gpu)) {
       const spec::Gpu gpu = spec::load_gpu(s.gpu);
-      in_force[s.gpu] = {gpu, {load_calibration("kernels-" + gpu.generation), load_benchmarks(gpu.generation), {}}};
+      in_force[s.gpu] = {gpu,
+                         {load_calibration("kernels-" + gpu.generation), load_benchmarks(gpu.generation), {}},
+                         make_calibrated("", true, gpu)};
     }
-    auto& [gpu, fit] = in_force.at(s.gpu);
+    auto& [gpu, fit, model] = in_force.at(s.gpu);
     const HarnessLimits limits = limits_of(fit.benchmarks[s.bench], gpu);
+    if (s.harness == Harness::simulated) {
+      const double device = simulated_seconds(s, *model), least = limits.floor - s.ties;
+      use(s, std::max(device, least), device < least);
+      continue;
+    }
     use(s, predict(s, gpu, fit.calibration, limits), waited(s, gpu, fit.calibration, limits));
   }
 }

@@ -144,7 +144,7 @@ ExpertShape shape_of(const formats::CsvTable& csv, std::size_t r, std::string_vi
 }
 }  // namespace
 
-std::vector<Measurement> read_expert_layers(const TableFile& table) {
+KernelTable read_expert_layers(const TableFile& table) {
   // DeepSeek's experts: a grouped gate, under whose even scores few experts are chosen.
   constexpr std::int64_t kGrouped = 256;
   const formats::CsvTable csv(table.file, {"gpu", "library", "kernel", "precision", "tokens", "hidden", "width",
@@ -170,7 +170,7 @@ std::vector<Measurement> read_expert_layers(const TableFile& table) {
 
 // The experts of GPU 0 of a wide group: `rank0_tokens` tokens chose one of them or more.  Copies of an expert (slots)
 // share its rows.
-std::vector<Measurement> read_wide_fp4_experts(const TableFile& table) {
+KernelTable read_wide_fp4_experts(const TableFile& table) {
   const formats::CsvTable csv(table.file, {"gpu", "library", "op", "tokens", "rank0_tokens", "hidden", "width", "top_k",
                                            "experts", "slots", "ep", "load", "time_us"});
   RowReader reader(csv);

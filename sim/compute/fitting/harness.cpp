@@ -3,6 +3,7 @@
 
 #include "compute/fitting/measurements.h"
 #include "compute/kernels/equation_model.h"
+#include "core/check.h"
 #include "core/elementary.h"
 
 namespace moesim::compute {
@@ -65,6 +66,7 @@ double predict_device(const Measurement& s, const spec::Gpu& gpu, const Calibrat
 
 double predict(const Measurement& sample, const spec::Gpu& gpu, const Calibration& calibration,
                const HarnessLimits& harness) {
+  check(sample.harness != Harness::simulated, "{} is held to a kernel model, not to a harness", sample.kind);
   const double device = predict_device(sample, gpu, calibration, harness);
   if (sample.harness == Harness::kernel) return device;
   return harness.sequence * sample.sequences_in_batch + std::max(harness.floor, harness.offset + device);

@@ -25,11 +25,23 @@ inline MemoryOp moved(MemoryKind kind, double bytes) {
   return {kind, Bytes{std::int64_t(bytes)}, is_tuned_for_serving(kind)};
 }
 
+/// A row's sequences, their new tokens and cached ones each.
+struct Sequences {
+  std::int64_t batch = 0, fresh = 0, cached = 0;
+  std::int64_t tokens() const { return batch * fresh; }
+  std::int64_t keys() const { return cached + fresh; }
+  auto operator<=>(const Sequences&) const = default;
+};
+Sequences sequences_of(const formats::CsvTable& csv, std::size_t row);
+
 /// The catalogue's GPU.  Throws ConfigError at the row if there is none of that name.
 spec::Gpu load_measured_gpu(const formats::CsvTable& csv, std::size_t row, std::string_view name);
 /// Throws ConfigError at the row if the GPU lacks a kernel's arithmetic, or a kernel's rate is above the peak or, of
 /// what no cache can hold, above the memory's bandwidth.
 void check_rates(const formats::CsvTable& csv, std::size_t row, const spec::Gpu& gpu, const Measurement& measurement);
+
+/// FLOPs over the peak.
+double least_seconds(const spec::Gpu& gpu, const Kernel& kernel);
 
 /// Turns the rows of one table into measurements, and refuses those that cannot be.
 class RowReader {
@@ -42,11 +54,15 @@ class RowReader {
   }
   Measurement start(std::size_t row, std::string_view kind, std::string_view precision, std::string_view library,
                     std::string_view time);
+  /// A row that is held to what a simulation says; its library the column `library`'s.
+  Measurement start_simulated(std::size_t row, std::string_view kind, std::string_view precision);
   /// Bytes of the row's GPU's second-level cache.
   double l2(std::size_t row) { return double(gpu(row).l2.v); }
   /// Checks the measurement against the data sheet and the rows before, and keeps it.
   void finish(std::size_t row, Measurement measurement);
-  std::vector<Measurement> take() { return std::move(out_); }
+  /// The row stays out, for a reason that is counted.
+  void leave_out(const std::string& reason) { ++out_.left_out[reason]; }
+  KernelTable take() { return std::move(out_); }
 
   const spec::Gpu& gpu(std::size_t row);
   /// Whether the calibration of the row's GPU has products of `library`.
@@ -57,13 +73,19 @@ class RowReader {
   std::map<std::string, spec::Gpu, std::less<>> gpus_;
   std::map<std::string, Calibration> in_force_;  // by generation
   std::map<std::string, double> seen_;
-  std::vector<Measurement> out_;
+  KernelTable out_;
 };
 
-std::vector<Measurement> read_products(const TableFile& table);
-std::vector<Measurement> read_attention(const TableFile& table);
-std::vector<Measurement> read_latent_attention(const TableFile& table);
-std::vector<Measurement> read_expert_layers(const TableFile& table);
-std::vector<Measurement> read_wide_fp4_experts(const TableFile& table);
-std::vector<Measurement> read_quantising(const TableFile& table);
+KernelTable read_products(const TableFile& table);
+KernelTable read_attention(const TableFile& table);
+KernelTable read_latent_attention(const TableFile& table);
+KernelTable read_expert_layers(const TableFile& table);
+KernelTable read_wide_fp4_experts(const TableFile& table);
+KernelTable read_quantising(const TableFile& table);
+KernelTable read_modules(const TableFile& table);
+KernelTable read_delta_scans(const TableFile& table);
+KernelTable read_mamba_scans(const TableFile& table);
+KernelTable read_sparse_kernels(const TableFile& table);
+KernelTable read_hyper_connections(const TableFile& table);
+KernelTable read_encoder_attention(const TableFile& table);
 }  // namespace moesim::compute

@@ -1,6 +1,7 @@
 // Reads tables of measured kernels and says which kernels each row timed, so that the equations can be held to them.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,10 @@ namespace moesim::compute {
 
 /// What a row was timed around, besides the kernels.
 enum class Harness {
-  kernel,  ///< the profiler's time of one kernel
-  graph,   ///< kernels replayed from a CUDA graph
-  eager    ///< kernels launched one by one by a framework: never faster than the host issues them
+  kernel,    ///< the profiler's time of one kernel
+  graph,     ///< kernels replayed from a CUDA graph
+  eager,     ///< kernels launched one by one by a framework: never faster than the host issues them
+  simulated  ///< kernels as a simulation times them, of a cold cache and a warm GPU; held to, not fitted
 };
 
 /// One measured row.
@@ -26,9 +28,11 @@ struct Measurement {
   std::vector<std::string> groups;      // likewise: the classes its error counts in
   ProductLibrary products = ProductLibrary::deep_gemm_2025;  // of products in scaled FP8 blocks
   ExpertLibrary expert_library =
-      ExpertLibrary::usual;  // of an expert layer: whose products, `library` being its kernel
-  double walked = 0;         // bytes the benchmark walks through again and again; 0: those of the kernels
+      ExpertLibrary::usual;                // of an expert layer: whose products, `library` being its kernel
+  ScanLibrary scans = ScanLibrary::usual;  // whose, of layers that keep a state
+  double walked = 0;                       // bytes the benchmark walks through again and again; 0: those of the kernels
   double seconds = 0;
+  double ties = 0;  // seconds that were taken off it: what equal scores cost an indexer's choice
   Harness harness = Harness::kernel;
   std::string bench;                           // whose HarnessLimits: the kind, for attention with the library
   double sequences_in_batch = 0, experts = 0;  // what the harness' own work grows with
@@ -38,6 +42,12 @@ struct Measurement {
   /// Kernels one after the other; several lists if the row is a mean over draws of uneven loads.
   std::vector<std::vector<Kernel>> sequences;
   std::vector<std::vector<std::int64_t>> rows;  // what the grouped kernels' spans point to
+};
+
+/// The rows of one table; and of those left out, how many by the reason.
+struct KernelTable {
+  std::vector<Measurement> rows;
+  std::map<std::string, std::size_t> left_out;
 };
 
 /// What the harness behind a table adds: nuisance parameters, fitted beside the equations and used for nothing else.

@@ -28,7 +28,7 @@ const ProductPrecision& product_precision(const formats::CsvTable& csv, std::siz
 }
 }  // namespace
 
-std::vector<Measurement> read_products(const TableFile& table) {
+KernelTable read_products(const TableFile& table) {
   const formats::CsvTable csv(table.file, {"gpu", "library", "kernel", "precision", "m", "n", "k", "time_us"});
   RowReader reader(csv);
   for (std::size_t r = 0; r < csv.rows(); ++r) {

@@ -5,7 +5,7 @@
 #include "compute/fitting/measured_rows.h"
 
 namespace moesim::compute {
-std::vector<Measurement> read_quantising(const TableFile& table) {
+KernelTable read_quantising(const TableFile& table) {
   constexpr double kLarge = 1e6;                              // bytes from which the time is no matter of launches
   constexpr double kBeyondCaches = 60e6;                      // bytes
   constexpr std::int64_t kNarrowest = 2048, kWidest = 16384;  // of models' activations

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,10 +15,12 @@ namespace moesim::compute {
 
 /// Whether the file's name begins as that of a table of kernels.
 bool is_kernel_table(const std::string& file);
+/// Of a table of what nothing here has a cost for, why that is; "" of others.
+std::string_view why_not_read(const std::string& file);
 /// The rows of one file: columns gpu, library, kernel and what its kind of kernel needs, times in us.  Throws
 /// ConfigError at file and line for missing columns, a GPU or a format that is not known, a rate above the data sheet's
 /// peak, and two rows of one shape that disagree by more than a quarter.
-std::vector<Measurement> read_kernel_table(const std::string& file);
+KernelTable read_kernel_table(const std::string& file);
 
 /// What the benchmark of a table adds to the kernels, as a calibration entry keeps it for its GPUs.
 struct Benchmark {

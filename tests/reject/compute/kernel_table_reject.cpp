@@ -37,5 +37,39 @@ TEST(Calibrate, RowsOfAFolderThatCannotBe) {
             "moe_layer_x.csv:2: kernel: \"y_trtllm\": no products of trtllm on a100");
   EXPECT_EQ(error("other.csv", products), "other.csv: the name begins as no kind of table");
 }
+
+TEST(Calibrate, RowsOfModulesAndScansThatCannotBe) {
+  const TemporaryFolder folder;
+  const auto error = [&](const std::string& name, const std::string& text) {
+    return test::table_refusal(folder, name, text, read_kernel_table);
+  };
+  const std::string modules =
+      "gpu,library,path,model,part,batch,new_tokens,cached_tokens,heads,weights,kv_cache,time_us\n";
+  const std::string start = modules + "h100,sglang 1,x,";
+  EXPECT_EQ(error("dsa_x.csv", "gpu,path\nh100,x\n"), "dsa_x.csv:1: missing column \"library\"; there are: gpu, path");
+  EXPECT_EQ(error("msa_decode_x.csv", start + "GLM-5,msa,1,1,99,8,bfloat16,bfloat16,30\n"),
+            "msa_decode_x.csv:2: part: no layer of GLM-5 is msa");
+  EXPECT_EQ(error("dsa_x.csv", start + "GLM-5,all,1,1,99,8,bfloat16,bfloat16,30\n"),
+            "dsa_x.csv:2: part: expected dsa, dsa_skip_indexer, csa, hca, msa or mla, got \"all\"");
+  EXPECT_EQ(error("dsa_x.csv", start + "GLM-5,dsa,1,1,99,7,bfloat16,bfloat16,30\n"),
+            "dsa_x.csv:2: heads: must divide the 64 of GLM-5, got 7");
+  EXPECT_EQ(error("dsa_x.csv", start + "GLM-5,dsa,1,1,99,8,int8,bfloat16,30\n"),
+            "dsa_x.csv:2: weights: expected bfloat16, fp8_block or nvfp4, got \"int8\"");
+  EXPECT_EQ(error("dsa_x.csv", start + "GLM-5,dsa,1,1,99,8,bfloat16,bfloat16,0\n"),
+            "dsa_x.csv:2: time_us: expected a time above 0");
+  EXPECT_EQ(error("dsa_x.csv", start + "GLM-5,dsa,1,many,99,8,bfloat16,bfloat16,30\n"),
+            "dsa_x.csv:2: new_tokens: expected an integer, got \"many\"");
+  const std::string delta = "gpu,library,kernel,phase,batch,seq,k_heads,v_heads,k_dim,v_dim,time_us\n";
+  EXPECT_EQ(error("gdn_x.csv", delta + "h100,mine,x,prefill,1,64,2,8,128,128,30\n"),
+            "gdn_x.csv:2: library: expected a name that begins with sglang, vllm or trtllm, got \"mine\"");
+  EXPECT_EQ(error("kda_x.csv", delta + "h100,vllm,x,training,1,64,2,8,128,128,30\n"),
+            "kda_x.csv:2: phase: expected prefill, decode or verify, got \"training\"");
+  EXPECT_EQ(error("sparse_kernels_x.csv",
+                  "gpu,library,kernel,batch,new_tokens,cached_tokens,heads,scores,time_us\nh100,x,y,1,1,1,64,,3\n"),
+            "sparse_kernels_x.csv:2: kernel: expected dsa_indexer_scores, dsa_topk, dsa_sparse_mla, "
+            "csa_indexer_scores, csa_topk or hca_attention, got \"y\"");
+  EXPECT_EQ(error("mhc_x.csv", "gpu,library,op,tokens,streams,hidden,sites,time_us\nh100,x,mid,1,4,64,2,3\n"),
+            "mhc_x.csv:2: op: expected pre or post, got \"mid\"");
+}
 }  // namespace
 }  // namespace moesim::compute

@@ -1,17 +1,8 @@
-// Kernels of gated DeltaNet against what was measured of them: tables of single kernels where they are, and published
-// rates of large batches.
+// Kernels of gated DeltaNet against published rates of large batches.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
-#include <filesystem>
-#include <map>
-
 #include "compute/kernels/kernel_model.h"
-#include "formats/csv.h"
 #include "spec/catalogue.h"
-#include "support/places.h"
-#include "unit/compute/kernel_errors.h"
 
 namespace moesim::compute::recurrent_rates {
 namespace {
@@ -55,37 +46,5 @@ TEST(RecurrentRates, LargeStatesStreamAtPublishedShares) {
   EXPECT_NEAR(share("b200"), 0.8, 0.05);
 }
 
-/// One row's kernel.
-Kernel kernel_of(const formats::CsvTable& csv, std::size_t row) {
-  const auto whole = [&](const char* key) { return csv.integer(row, key); };
-  const bool decode = csv.text(row, "phase") == "decode";
-  const std::int64_t batch = whole("batch"), each = whole("seq"), tokens = batch * each;
-  const std::int64_t channels = 2 * whole("k_heads") * whole("k_dim") + whole("v_heads") * whole("v_dim");
-  if (csv.text(row, "kernel").starts_with("causal_conv1d")) return ShortConvolution{channels, 4, batch, tokens, decode};
-  StateScan s = scan_of(int(whole("k_heads")), int(whole("v_heads")), batch, each);
-  s.decode = decode;
-  return s;
-}
-
-TEST(RecurrentRates, SingleKernelsAreWithinATenthAtTheMedian) {
-  const std::string folder = test::source_dir() + "/../shared/data/kernels_new/";
-  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
-  int classes = 0;
-  for (const char* gpu : {"h100", "b200"}) {
-    const formats::CsvTable csv(folder + "gdn_" + gpu + ".csv", {"library", "kernel", "phase", "batch", "seq",
-                                                                 "k_heads", "v_heads", "k_dim", "v_dim", "time_us"});
-    std::map<std::string, std::vector<double>> errors;
-    const auto triton = model_of(gpu, "triton"), flashinfer = model_of(gpu, "flashinfer");
-    for (std::size_t row = 0; row < csv.rows(); ++row) {
-      const bool other = csv.text(row, "library").starts_with("vllm");
-      const double predicted = seconds((other ? flashinfer : triton)->cost(kernel_of(csv, row)).time) * 1e6;
-      errors[std::string(csv.text(row, "library")) + " " + std::string(csv.text(row, "kernel"))].push_back(
-          std::abs(predicted / csv.number(row, "time_us") - 1));
-    }
-    test::expect_usual_errors(errors, gpu);
-    classes += int(errors.size());
-  }
-  EXPECT_EQ(classes, 16);
-}
 }  // namespace
 }  // namespace moesim::compute::recurrent_rates

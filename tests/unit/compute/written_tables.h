@@ -14,6 +14,9 @@ inline constexpr const char* kProducts = "gpu,library,kernel,precision,m,n,k,tim
 class WrittenTables : public testing::Test {
  protected:
   std::vector<Measurement> read(const std::string& name, const std::string& text) const {
+    return table(name, text).rows;
+  }
+  KernelTable table(const std::string& name, const std::string& text) const {
     const std::string file = folder.file(name);
     put_file(file, text);
     return read_kernel_table(file);
