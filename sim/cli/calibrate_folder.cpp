@@ -68,7 +68,8 @@ Folder read_folder(const FolderRequest& request) {
     const std::string name = std::filesystem::path(file).filename().string();
     if (table.rows.empty() && table.left_out.empty())
       throw ConfigError(fmt::format("{}:1: no row follows the header", file));
-    if (!table.left_out.empty()) out.left_out[name] = std::move(table.left_out);
+    const bool any = std::ranges::any_of(table.rows, [&](const Measurement& m) { return wanted(m.gpu); });
+    if (!table.left_out.empty() && (any || request.gpu.empty())) out.left_out[name] = std::move(table.left_out);
     for (Measurement& s : table.rows)
       if (wanted(s.gpu)) out.rows.push_back(std::move(s));
   }

@@ -67,9 +67,9 @@ class ModuleReader {
   int layer(std::size_t r, const spec::Model& m, std::string_view part) const;
   std::vector<Kernel> kernels(const spec::Model& m, int layer, const Sequences& s, bool decode, const LayerOptions& o,
                               bool latents_given) const;
-  /// As the file's name says, or the row.
+  /// As the file's name says, or the row: what has nothing before it is no decoding.
   bool is_prompt(const Sequences& s) const {
-    return table_.ends_with("_prefill") || (!table_.ends_with("_decode") && s.fresh > 1);
+    return table_.ends_with("_prefill") || (!table_.ends_with("_decode") && (s.fresh > 1 || s.cached == 0));
   }
   /// What equal scores cost the row; none if that is not known.
   std::optional<double> ties(std::size_t r, const spec::Model& m, std::string_view part, const Sequences& s) const;
@@ -135,7 +135,8 @@ void ModuleReader::read(std::size_t r) {
   const int at = layer(r, m, part), heads = int(csv_.integer(r, "heads", 1, 100'000));
   const Sequences s = sequences_of(csv_, r);
   const bool prompt = is_prompt(s), dsa = part.starts_with("dsa");
-  const bool decode = s.fresh == 1 && table_ != "v4_prefill";  // one new token is decoded, whatever it is called
+  // One new token after others is decoded, whatever it is called.
+  const bool decode = s.fresh == 1 && table_ != "v4_prefill" && !(prompt && s.cached == 0);
   LayerOptions o;
   o.graphs = true;
   o.precision.linear = of_weights(csv_, r), o.precision.kv_cache = of_cache(csv_, r);

@@ -1,7 +1,7 @@
 // Tables of single kernels of newer attention: an indexer's scores and choice, attention over picks and entries
 // (columns gpu, library, kernel, batch, new_tokens, cached_tokens, heads, scores, time_us); hyper-connections (gpu,
-// library, op, tokens, streams, hidden, sites, time_us); encoders (gpu, library, batch, seq, heads, head_dim, compute,
-// time_us).
+// library, op, tokens, streams, hidden, sites, time_us); encoders (gpu, library, kernel, batch, seq, heads, head_dim,
+// compute, time_us).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -91,6 +91,16 @@ bool shares_cache(const Kernel& kernel, const spec::Gpu& gpu, double measured) {
     bytes = double(a->work.keys) * double(cached_token_bytes(a->heads, a->cache).v);
   return bytes / gpu.memory_bandwidth.v > kShare * measured;
 }
+
+/// Columns that a head is computed with: FlashAttention-3 has kernels of these widths, FlashAttention-4 of multiples of
+/// 16.  Source: flash-attention, hopper/flash_api.cpp round_up_headdim, flash_attn/cute/flash_fwd_sm100.py.
+int computed_width(std::string_view kernel, int width) {
+  if (kernel.ends_with("fa4")) return ceil_div(width, 16) * 16;
+  if (!kernel.ends_with("fa3")) return width;
+  for (const int own : {64, 96, 128, 192})
+    if (width <= own) return own;
+  return std::max(width, 256);
+}
 }  // namespace
 
 KernelTable read_sparse_kernels(const TableFile& table) {
@@ -144,7 +154,7 @@ KernelTable read_hyper_connections(const TableFile& table) {
 // Every query of an encoder sees every key: no tile is cut by a diagonal.
 KernelTable read_encoder_attention(const TableFile& table) {
   const formats::CsvTable csv(table.file,
-                              {"gpu", "library", "batch", "seq", "heads", "head_dim", "compute", "time_us"});
+                              {"gpu", "library", "kernel", "batch", "seq", "heads", "head_dim", "compute", "time_us"});
   RowReader reader(csv);
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const std::int64_t batch = csv.integer(r, "batch", 1, kMostRows), seq = csv.integer(r, "seq", 1, kMostRows);
@@ -160,8 +170,9 @@ KernelTable read_encoder_attention(const TableFile& table) {
     Measurement s = reader.start_simulated(r, "encoder attention", compute);
     s.shape = fmt::format("{} sequences of {}, {} heads of {}", batch, seq, heads, width);
     s.groups.push_back("all");
-    s.sequences.push_back(
-        {AttentionPrefill{{spec::AttentionKind::mha, heads, heads, width, width, false}, work, spec::Dtype::bf16}});
+    const int computed = computed_width(csv.text(r, "kernel"), width);
+    const AttentionHeads all{spec::AttentionKind::mha, heads, heads, computed, computed, false};
+    s.sequences.push_back({AttentionPrefill{all, work, spec::Dtype::bf16}});
     reader.finish(r, std::move(s));
   }
   return reader.take();

@@ -42,5 +42,14 @@ TEST_F(CalibrateReject, OptionsThatContradict) {
   EXPECT_EQ(refusal("--no-fit --rows --json"), "--rows of a folder are a table: leave out --json\n");
   EXPECT_EQ(refusal("--no-fit -o mine.yaml"), "--output takes a fit: leave out --no-fit\n");
 }
+
+TEST_F(CalibrateReject, AFitOfNothing) {
+  write("gdn_x.csv",
+        "gpu,library,kernel,phase,batch,seq,k_heads,v_heads,k_dim,v_dim,time_us\n"
+        "h100,vllm 1,chunk_x,prefill,4,1024,16,64,128,128,300\n");
+  EXPECT_EQ(refusal("-o mine.yaml"), "tables: no rows of kernels that are fitted, so none for --output\n");
+  write("gdn_x.csv", "gpu,library\nh100,vllm\n");
+  EXPECT_EQ(refusal("--no-fit"), "tables/gdn_x.csv:1: missing column \"kernel\"; there are: gpu, library\n");
+}
 }  // namespace
 }  // namespace moesim::cli

@@ -97,5 +97,30 @@ TEST_F(CalibrateFolder, WhatIsHeldOutIsPredictedByAFitToTheRest) {
   EXPECT_GT(of(before, "x", "median"), 0.9);
   EXPECT_LT(of(after, "x", "held_out_median"), 0.2);
 }
+
+// 8 states of 64 heads of 128 x 128 numbers are 34 MB: less than the L2 cache.
+TEST(CalibrateNewerModels, AreHeldToWhatIsInForceAndNotFitted) {
+  TemporaryFolder folder;
+  folder.write("gdn_x.csv",
+               "gpu,library,kernel,phase,batch,seq,k_heads,v_heads,k_dim,v_dim,time_us\n"
+               "h100,vllm 1,chunk_x,prefill,4,1024,16,64,128,128,300\n"
+               "h100,vllm 1,fused_x,decode,8,1,16,64,128,128,20\n");
+  folder.write("megamoe_x.csv", "a\n1\n");
+  const std::string path = folder.path().string();
+  const std::string left =
+                        "left out: 1 row of gdn_x.csv: states that stay in the L2 cache from one replay to the next\n",
+                    unread = "not read: megamoe_x.csv: nothing here costs experts and their exchange as one kernel\n";
+  const std::string table = run_command({"calibrate", path, "--no-fit"});
+  EXPECT_TRUE(table.ends_with(left + unread)) << table;
+  EXPECT_NE(table.find("\ngdn scan "), std::string::npos) << table;
+  const formats::Json json = formats::Json::parse(run_command({"calibrate", path, "--no-fit", "--json"}));
+  ASSERT_EQ(json.size(), 1U);
+  EXPECT_EQ(json[0].at("kind"), "gdn scan");
+  EXPECT_EQ(json[0].at("group"), "prefill");
+  EXPECT_EQ(json[0].at("rows"), 1);
+  const std::string fit = run_command({"calibrate", path});
+  EXPECT_NE(fit.find("\nnothing to fit: gdn scan ("), std::string::npos) << fit;
+  EXPECT_EQ(fit.find("\ngdn scan "), std::string::npos) << fit;
+}
 }  // namespace
 }  // namespace moesim::cli

@@ -132,11 +132,14 @@ TEST_F(ModuleTables, SeveralCallsOfARowAreSeveralKernels) {
 // 2 images of 256 patches: every patch sees all, in two whole tiles of 128 a head.
 TEST_F(ModuleTables, EncodersSeeAllKeys) {
   const auto rows = read("encoder_attention_x.csv",
-                         "gpu,library,batch,seq,heads,head_dim,compute,time_us\nh100,vllm 1,2,256,16,64,bfloat16,9\n");
+                         "gpu,library,kernel,batch,seq,heads,head_dim,compute,time_us\n"
+                         "h100,vllm 1,x_fa3,2,256,16,72,bfloat16,30\nb200,vllm 1,x_fa4,2,256,16,72,bfloat16,30\n");
   const auto& a = std::get<AttentionPrefill>(rows.at(0).sequences.at(0).at(0));
   EXPECT_EQ(a.work.pairs, 2.0 * 256 * 256);
   EXPECT_EQ(a.work.tiles, 4);
   EXPECT_EQ(a.work.edges, 0);
+  EXPECT_EQ(a.heads.qk_dim, 96);  // the kernel that is there for 72 columns
+  EXPECT_EQ(std::get<AttentionPrefill>(rows[1].sequences[0][0]).heads.qk_dim, 80);
 }
 }  // namespace
 }  // namespace moesim::compute::module_tables
