@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compute/layers/index_kernels.h"
 #include "spec/arithmetic.h"
 #include "spec/count.h"
 
@@ -170,8 +171,6 @@ void check_precision(const Config& section, const compute::Precisions& p, const 
 }
 
 void check_indexer(const Config& section, const spec::Model& model, const spec::Gpu& gpu) {
-  if (model.attention.indexer && !spec::computes_in(gpu, Dtype::fp8))
-    section.fail(
-        fmt::format("the indexers of {} score keys in fp8, for which {} has no arithmetic", model.name, gpu.name));
+  if (const std::string missing = compute::missing_for_indexers(model, gpu); !missing.empty()) section.fail(missing);
 }
 }  // namespace moesim::forward

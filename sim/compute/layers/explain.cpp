@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compute/layers/even_rows.h"
+#include "compute/layers/index_kernels.h"
 #include "compute/layers/operation_list.h"
 #include "compute/layers/prompt_parts.h"
 #include "spec/arithmetic.h"
@@ -49,6 +50,7 @@ void check_precisions(const ExplainRequest& r, const spec::Gpu& gpu) {
         std::pair("experts", p.of_experts()), std::pair("attention", p.attention)})
     if (!spec::computes_in(gpu, dtype))
       refuse(fmt::format("precision of {}: {} has no {} arithmetic", what, gpu.name, name_of(dtype)));
+  if (const std::string missing = missing_for_indexers(r.model, gpu); !missing.empty()) refuse(missing);
   if (p.kv_cache != spec::Dtype::bf16 && p.kv_cache != spec::Dtype::fp8)
     refuse(fmt::format("precision of the KV cache: expected bf16 or fp8, got {}", name_of(p.kv_cache)));
 }

@@ -1,7 +1,11 @@
 #include "compute/layers/index_kernels.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+
+#include "spec/arithmetic.h"
 
 namespace moesim::compute {
 namespace {
@@ -17,6 +21,11 @@ double ranked_rows(int picks, const AttentionWork& all, const AttentionWork& pic
   return std::max(0.0, rows - each * double(all.sequences)) / parts;
 }
 }  // namespace
+
+std::string missing_for_indexers(const spec::Model& model, const spec::Gpu& gpu) {
+  if (!model.attention.indexer || spec::computes_in(gpu, spec::Dtype::fp8)) return {};
+  return fmt::format("the indexers of {} score keys in fp8, for which {} has no arithmetic", model.name, gpu.name);
+}
 
 IndexTopK index_top_k(int picks, const AttentionWork& all, const AttentionWork& picked, bool decode) {
   IndexTopK out{picks, all.queries, all.longest, 0, 0};

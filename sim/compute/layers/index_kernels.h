@@ -1,8 +1,13 @@
 // An indexer's kernels from the summed work of a batch, and decoding kernels for another batch.
 #pragma once
+#include <string>
+
 #include "compute/layers/inventory.h"
 
 namespace moesim::compute {
+
+/// What the model's indexers need of a GPU that has it not, in words; "" if nothing.
+std::string missing_for_indexers(const spec::Model& model, const spec::Gpu& gpu);
 
 /// The choice of `picks` keys a query.  all, picked: the same queries with every key before them, and with what is
 /// picked.  decode: each row is a sequence of its own; else they are consecutive queries of sequences of one length.

@@ -202,6 +202,8 @@ TEST(Explain, RefusesWhatCannotBe) {
       {{"--model", v3, "--layer", "61"}, "layer: deepseek-v3 has layers 0 to 60, got 61"},
       {{"--model", v3, "--precision", "fp4"}, "precision of linear layers: h800 has no fp4 arithmetic"},
       {{"--model", v3, "--gpu", "a100", "--attention", "fp8"}, "precision of attention: a100 has no fp8 arithmetic"},
+      {{"--model", "deepseek-v3.2", "--gpu", "a100", "--precision", "bf16"},
+       "the indexers of deepseek-v3.2 score keys in fp8, for which a100 has no arithmetic"},
       {{"--model", v3, "--kv-cache", "fp4"}, "precision of the KV cache: expected bf16 or fp8, got fp4"},
       {{"--model", v3, "--sms", "133"}, "SMs: h800 has 132, got 133"},
       {{"--model", v3, "--beside", "norm"}, "beside: norm needs SMs of its own; leave it some of the 132"},
