@@ -6,6 +6,7 @@
 
 #include "core/ceil_div.h"
 #include "core/yaml_line.h"
+#include "serving/requests/workload.h"
 #include "sizing/enumerate.h"
 
 namespace moesim::sizing {
@@ -57,9 +58,16 @@ double number_of(const Plan& plan, const std::string& line) {
   return out;
 }
 
+/// What is drawn is cut to min and max, so a mean beyond them is none.
 std::string scaled(const Plan& plan, TextMap lengths, double scale) {
+  const serving::LengthSpec usual;
+  double low = usual.min, high = usual.max;
+  for (const auto& [key, line] : lengths) {
+    if (key == "min") low = number_of(plan, line);
+    if (key == "max") high = number_of(plan, line);
+  }
   for (auto& [key, line] : lengths)
-    if (key == "mean") line = fmt::format("{}", number_of(plan, line) * scale);
+    if (key == "mean") line = fmt::format("{}", std::clamp(number_of(plan, line) * scale, low, high));
   return joined(lengths);
 }
 

@@ -66,6 +66,12 @@ Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
     wrong(what, "mean", fmt::format("must be above 0, got {}", spec.mean));
   }
   check_use(spec, what);
+  if (spec.kind != LengthKind::uniform &&
+      spec.kind != LengthKind::table) {  // else all draws would be cut to one length
+    if (spec.mean > spec.max) wrong(what, "mean", fmt::format("must be at most max = {}, got {}", spec.max, spec.mean));
+    if (spec.mean < spec.min)
+      wrong(what, "mean", fmt::format("must be at least min = {}, got {}", spec.min, spec.mean));
+  }
   if (!(spec.cv >= 0)) wrong(what, "cv", fmt::format("must not be negative, got {}", spec.cv));
   if (spec.cv > kMostSpread) wrong(what, "cv", fmt::format("must be at most {}, got {}", kMostSpread, spec.cv));
   sigma_ = std::sqrt(log1p_of(spec.cv * spec.cv));  // of a log-normal with this mean and cv

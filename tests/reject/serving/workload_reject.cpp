@@ -104,6 +104,10 @@ TEST(RejectGenerator, NamesTheKey) {
   EXPECT_EQ(make("{kind: poison, rate: 1}"),
             "test.yaml:1:8: kind: no workload is called \"poison\"; did you mean \"poisson\"?");
   EXPECT_EQ(make("{kind: poisson, rate: 1, input: {mean: -3}}"), "test.yaml:1:40: input.mean: must be above 0, got -3");
+  EXPECT_EQ(make("{kind: poisson, rate: 1, input: {mean: 5000, max: 4000}}"),
+            "test.yaml:1:40: input.mean: must be at most max = 4000, got 5000");
+  EXPECT_EQ(make("{kind: poisson, rate: 1, input: {mean: 5, min: 8}}"),
+            "test.yaml:1:40: input.mean: must be at least min = 8, got 5");
   EXPECT_EQ(make("{kind: azure, file: nowhere.csv}"),
             "test.yaml:1:21: file: nowhere.csv: no such file; looked in the working folder");
   EXPECT_EQ(make("{kind: poisson, rate: 1, domains: [0, 0]}"),
