@@ -8,7 +8,7 @@
 namespace moesim::compute {
 namespace {
 constexpr int kTaps = 4;  // of the short convolutions of all three
-constexpr std::int64_t kMostHeads = 4096, kMostColumns = 1024;
+constexpr std::int64_t kScanHeads = 4096, kScanColumns = 1024;
 
 ScanLibrary scans_of(const formats::CsvTable& csv, std::size_t r) {
   const std::string_view library = csv.text(r, "library");
@@ -34,7 +34,7 @@ ScanRow scan_row(const formats::CsvTable& csv, std::size_t r) {
   return out;
 }
 
-StateScan scan_of(const ScanRow& row, StateScan s) {
+StateScan with_tokens(const ScanRow& row, StateScan s) {
   s.sequences = row.sequences, s.tokens = row.tokens(), s.longest = row.each;
   s.decode = !row.prompt();
   return s;
@@ -51,8 +51,8 @@ bool is_warm(const StateScan& s, Bytes l2) {
 
 constexpr std::string_view kWarm = "states that stay in the L2 cache from one replay to the next";
 
-void finish(RowReader& reader, const formats::CsvTable& csv, std::size_t r, std::string_view kind, const ScanRow& row,
-            std::vector<Kernel> kernels) {
+void keep_scan(RowReader& reader, const formats::CsvTable& csv, std::size_t r, std::string_view kind,
+               const ScanRow& row, std::vector<Kernel> kernels) {
   Measurement s = reader.start_simulated(r, kind, "bf16");
   s.scans = scans_of(csv, r);
   s.shape = fmt::format("{} sequences of {}, {}", row.sequences, row.each, describe(kernels.front()));
@@ -72,11 +72,11 @@ KernelTable read_delta_scans(const TableFile& table) {
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const ScanRow row = scan_row(csv, r);
     StateScan s{.kind = kind,
-                .key_heads = int(csv.integer(r, "k_heads", 1, kMostHeads)),
-                .value_heads = int(csv.integer(r, "v_heads", 1, kMostHeads)),
-                .key_dim = int(csv.integer(r, "k_dim", 1, kMostColumns)),
-                .value_dim = int(csv.integer(r, "v_dim", 1, kMostColumns))};
-    s = scan_of(row, s);
+                .key_heads = int(csv.integer(r, "k_heads", 1, kScanHeads)),
+                .value_heads = int(csv.integer(r, "v_heads", 1, kScanHeads)),
+                .key_dim = int(csv.integer(r, "k_dim", 1, kScanColumns)),
+                .value_dim = int(csv.integer(r, "v_dim", 1, kScanColumns))};
+    s = with_tokens(row, s);
     const std::int64_t keys = std::int64_t{s.key_heads} * s.key_dim, values = std::int64_t{s.value_heads} * s.value_dim;
     if (row.kernel.starts_with("causal_conv1d")) {
       const ShortConvolution conv{2 * keys + values, kTaps, row.sequences, row.tokens(), !row.prompt(), kind};
@@ -86,7 +86,7 @@ KernelTable read_delta_scans(const TableFile& table) {
         for (int i = 0; i < 3; ++i)
           std::get<ShortConvolution>(kernels[std::size_t(i)]).channels = i < 2 ? keys : values;
       }
-      finish(reader, csv, r, fmt::format("{} convolution", table.kind), row, std::move(kernels));
+      keep_scan(reader, csv, r, fmt::format("{} convolution", table.kind), row, std::move(kernels));
       continue;
     }
     if (row.kernel.ends_with("_dspark")) {
@@ -98,12 +98,12 @@ KernelTable read_delta_scans(const TableFile& table) {
     if (is_warm(s, reader.gpu(r).l2))
       reader.leave_out(std::string(kWarm));
     else
-      finish(reader, csv, r,
-             fmt::format("{} {}", table.kind,
-                         s.taps > 0 ? "fused step"
-                         : s.decode ? "recurrence"
-                                    : "scan"),
-             row, {s});
+      keep_scan(reader, csv, r,
+                fmt::format("{} {}", table.kind,
+                            s.taps > 0 ? "fused step"
+                            : s.decode ? "recurrence"
+                                       : "scan"),
+                row, {s});
   }
   return reader.take();
 }
@@ -115,19 +115,19 @@ KernelTable read_mamba_scans(const TableFile& table) {
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const ScanRow row = scan_row(csv, r);
     StateScan s{.kind = Recurrence::mamba2,
-                .key_heads = int(csv.integer(r, "groups", 1, kMostHeads)),
-                .value_heads = int(csv.integer(r, "heads", 1, kMostHeads)),
-                .key_dim = int(csv.integer(r, "d_state", 1, kMostColumns)),
-                .value_dim = int(csv.integer(r, "head_dim", 1, kMostColumns))};
-    s = scan_of(row, s);
+                .key_heads = int(csv.integer(r, "groups", 1, kScanHeads)),
+                .value_heads = int(csv.integer(r, "heads", 1, kScanHeads)),
+                .key_dim = int(csv.integer(r, "d_state", 1, kScanColumns)),
+                .value_dim = int(csv.integer(r, "head_dim", 1, kScanColumns))};
+    s = with_tokens(row, s);
     const std::int64_t channels = std::int64_t{s.value_heads} * s.value_dim + 2 * std::int64_t{s.key_heads} * s.key_dim;
     if (row.kernel.starts_with("causal_conv1d"))
-      finish(reader, csv, r, "mamba2 convolution", row,
-             {ShortConvolution{channels, kTaps, row.sequences, row.tokens(), !row.prompt()}});
+      keep_scan(reader, csv, r, "mamba2 convolution", row,
+                {ShortConvolution{channels, kTaps, row.sequences, row.tokens(), !row.prompt()}});
     else if (is_warm(s, reader.gpu(r).l2))
       reader.leave_out(std::string(kWarm));
     else
-      finish(reader, csv, r, s.decode ? "mamba2 recurrence" : "mamba2 scan", row, {s});
+      keep_scan(reader, csv, r, s.decode ? "mamba2 recurrence" : "mamba2 scan", row, {s});
   }
   return reader.take();
 }

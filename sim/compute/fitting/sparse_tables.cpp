@@ -16,7 +16,7 @@ constexpr int kIndexColumns = 128;  // of an indexer's head: DeepSeek-V3.2, V4 a
 constexpr int kDsaPicks = 2048;     // of a query, in these models
 
 /// A row's work: tokens before each query, and those of them that `picks` leave.
-Batch batch_of(const Sequences& s, std::int64_t picks, bool decode) {
+Batch sparse_batch(const Sequences& s, std::int64_t picks, bool decode) {
   Batch batch;
   const spec::KeysRead picked{spec::KeysRead::Span::picked, picks};
   add_prefill(batch, picked, s.fresh, s.cached, s.batch);
@@ -29,7 +29,7 @@ Kernel of_entries(const Sequences& s, int heads, bool scores) {
   constexpr int kEntry = 4;
   const bool decode = s.fresh == 1;
   const std::int64_t picks = scores ? 512 : heads;
-  const Batch batch = batch_of(s, picks * kEntry, decode);
+  const Batch batch = sparse_batch(s, picks * kEntry, decode);
   const AttentionWork all = in_entries(batch.prefill, kEntry), picked = in_entries(batch.window_prefill, kEntry);
   if (scores) return IndexScores{heads, kIndexColumns, all, true, kEntry};
   IndexTopK best = index_top_k(int(picks), all, picked, decode);
@@ -41,7 +41,7 @@ Kernel of_entries(const Sequences& s, int heads, bool scores) {
 Kernel of_windows(const Sequences& s, int heads) {
   constexpr EntryReach kReach{128, 128, 0};
   const bool decode = s.fresh == 1;
-  const Batch batch = batch_of(s, 1, decode);
+  const Batch batch = sparse_batch(s, 1, decode);
   const AttentionHeads on_one_key{spec::AttentionKind::compressed, heads, 1, 512, 512, true, 64};
   const AttentionWork work = entry_work(batch, decode, kReach);
   if (decode) {
@@ -65,7 +65,7 @@ std::optional<Kernel> sparse_kernel(const formats::CsvTable& csv, std::size_t r,
   }
   if (choice && !scores.ends_with("top_last"))
     csv.fail(r, fmt::format("scores: expected flat or top_last, got \"{}\"", scores));
-  const Batch batch = batch_of(s, name == "dsa_topk" ? heads : kDsaPicks, false);
+  const Batch batch = sparse_batch(s, name == "dsa_topk" ? heads : kDsaPicks, false);
   if (name == "dsa_indexer_scores") return IndexScores{heads, kIndexColumns, batch.prefill};
   if (name == "dsa_topk") return index_top_k(heads, batch.prefill, batch.window_prefill, false);
   if (name == "dsa_sparse_mla")
