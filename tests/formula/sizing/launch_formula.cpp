@@ -234,5 +234,16 @@ TEST_F(Launch, WritesTheFilesOfTensorRtLlm) {
         "trtllm-serve disaggregated -c disagg.yaml\n"})
     EXPECT_NE(out.find(line), std::string::npos) << line << "\nin\n" << out;
 }
+
+// Twice 3000 tokens, of requests that are cut to 4000.
+TEST_F(Launch, LongerPromptsOfATrialStayWithinTheirMax) {
+  plan_.workload = {{"kind", "poisson"}, {"rate", "1"}, {"input", ""}};
+  plan_.input = {{"kind", "fixed"}, {"mean", "3000"}, {"max", "4000"}};
+  Trial longer;
+  longer.length = 2;
+  const std::string scenario =
+      scenario_text(plan_, {&node_, "sglang", {unit(Role::both, 8, OverlapKind::none)}, {1}}, longer);
+  EXPECT_NE(scenario.find("input: {kind: fixed, mean: 4000, max: 4000}"), std::string::npos) << scenario;
+}
 }  // namespace
 }  // namespace moesim::sizing
