@@ -193,6 +193,7 @@ struct PricedNode {
   spec::Node node;
   std::string text;     // as a scenario writes it
   double gpu_hour = 0;  // USD
+  std::string assumed;  // what its price takes that the plan does not say, with its place; "": it says all
 };
 
 /// A node of a plan, by name or as a NodeChoice.  Throws ConfigError if no price of it is known.

@@ -40,6 +40,16 @@ double gpu_hour(const Config& place, const PricedNode& n) {
                   n.node.gpu.name));
 }
 
+/// What the price of an own node takes that the plan does not say; "": it says all.
+std::string assumed_price(const Config& place, const NodeChoice& c) {
+  if (!(c.purchase > 0)) return "";
+  std::string out;
+  if (!place.has("years")) out = fmt::format("over {:g} years", c.years);
+  if (!place.has("power_price"))
+    out += fmt::format("{}with power at {:g} USD/kWh", out.empty() ? "" : " and ", c.power_price);
+  return out.empty() ? "" : fmt::format("{}: bought {}: the plan does not say", place.place(), out);
+}
+
 /// The `gpu` of a node, by its name or written out, followed to where it is said.
 Config gpu_of(const Config& node) {
   if (node.is_map() && node.has("gpu")) return node.at("gpu");
@@ -75,6 +85,7 @@ PricedNode read_priced_node(const Config& item) {
     item.fail_below("nodes",
                     fmt::format("expected at most {}, {} GPUs, got {}", most, most * out.node.gpus, out.choice.most));
   out.gpu_hour = gpu_hour(item, out);
+  out.assumed = assumed_price(item, out.choice);
   if (out.gpu_hour != out.node.gpu.price.v) out.text = priced_text(out.choice.node, out.gpu_hour);
   return out;
 }

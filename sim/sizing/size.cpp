@@ -211,8 +211,14 @@ int judged(const PlanHead& plan, bool met, const results::Results& results) {
   return failed.empty() ? 0 : 1;
 }
 
+void say_assumed_prices(const std::vector<PricedNode>& nodes) {
+  for (const PricedNode& n : nodes)
+    if (!n.assumed.empty()) say(n.assumed);
+}
+
 int size_job(const SizeOptions& options, PlanHead head) {
   Job job = read_job(std::move(head));
+  say_assumed_prices(job.nodes);
   Kept kept(options, job);
   job.book = &kept.book();
   const Choice choice =
@@ -235,6 +241,7 @@ int size(const SizeOptions& options) {
   PlanHead head = read_plan_head(options.plan, options.overrides, options.seed);
   if (asks_for_training(head)) return size_job(options, std::move(head));
   Plan plan = read_plan(std::move(head));
+  say_assumed_prices(plan.nodes);
   if (const std::string beyond = beyond_text(plan); !beyond.empty()) say(beyond);
   Kept kept(options, plan);
   plan.book = &kept.book();

@@ -21,8 +21,6 @@ SweepOutput::SweepOutput(const std::string& file, SweepPart part, std::vector<in
     insert_rows(*db_, "sweep", {{part_.text, part_.points, part_.shard, part_.shards, "running"}});
     insert_rows(*db_, "option", {{1, "sweep", part_.file}});
   }
-  for (const int number : numbers_)
-    if (!held_.contains(number)) to_come_.push_back(number);
   if (whole_) return;
   unfinished_ = std::make_unique<Unfinished>([this] {
     mutex_.lock();  // for good: nothing may be written after this
@@ -47,6 +45,7 @@ void SweepOutput::open_to_resume() {
   results::Statement s = db_->prepare("SELECT DISTINCT point FROM sweep_point");
   while (s.step()) held_.insert(int(s.integer(0)));
   stored_ = held_.size();
+  if (!held_.empty()) last_ = *held_.rbegin();
   if (whole_) {
     check(stored_ == numbers_.size(), "{} is whole and holds {} of {} points", file_, stored_, numbers_.size());
     return;
@@ -108,16 +107,6 @@ void SweepOutput::read(int number, const std::vector<std::string>& metrics, Poin
 
 void SweepOutput::add(int number, Point& point) {
   const std::lock_guard lock(mutex_);
-  waiting_.emplace(number, &point);
-  while (next_ < to_come_.size() && waiting_.contains(to_come_[next_])) {
-    const auto first = waiting_.begin();
-    store(first->first, *first->second);
-    waiting_.erase(first);
-    ++next_;
-  }
-}
-
-void SweepOutput::store(int number, Point& point) {
   results::Transaction transaction(*db_);
   for (std::string_view table : kSweptTables) insert_rows(*db_, table, point.rows[std::string(table)]);
   const results::Results::Value run =
@@ -127,14 +116,11 @@ void SweepOutput::store(int number, Point& point) {
   transaction.commit();
   point.rows.clear();
   ++stored_;
+  in_order_ = in_order_ && number > last_;
+  last_ = number;
 }
 
-void SweepOutput::store_all() {
-  for (const auto& [number, point] : waiting_) store(number, *point);
-  waiting_.clear();
-}
-
-/// Rows as a sweep that was never cut short would have written them.
+/// Rows as a sweep would have written them whose points were done one after the other.
 void SweepOutput::put_in_order() {
   results::Transaction transaction(*db_);
   for (const std::string_view table : kSweptTables) results::sort_rows(*db_, table, "run");
@@ -147,7 +133,7 @@ void SweepOutput::finish() {
   end_has_begun();
   const std::lock_guard lock(mutex_);
   check(stored_ == numbers_.size(), "{} of {} points were run", stored_, numbers_.size());
-  if (!held_.empty()) put_in_order();
+  if (!in_order_) put_in_order();
   db_->exec(
       fmt::format("BEGIN; UPDATE sweep SET state = 'complete'; PRAGMA application_id = {}; COMMIT", results::kWhole));
   db_->close();
@@ -163,14 +149,12 @@ std::string SweepOutput::said() const {
 std::string SweepOutput::left() {
   end_has_begun();
   const std::lock_guard lock(mutex_);
-  store_all();
   return said();
 }
 
 /// Ends the file as what it is; without a point it goes.  Does not throw.
 std::string SweepOutput::abandon() {
   try {
-    store_all();
     db_->exec(fmt::format("UPDATE sweep SET state = '{}'", interrupted() ? "interrupted" : "failed"));
     db_->close();
   } catch (const std::exception&) {  // of a full disk, say: the points stored before are there

@@ -1,7 +1,6 @@
 // The database of a sweep, written point by point, and gone on with.
 #pragma once
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -24,15 +23,15 @@ struct SweepPart {
   std::string file;  // as the command named it
 };
 
-/// Stores points as they are done, in the order of their numbers, each in a transaction of its own: what is stored
-/// stays whatever happens to the program.
+/// Stores each point as it is done, in a transaction of its own: what is stored stays whatever happens to the program.
+/// When all are there they are put in the order of their numbers.
 class SweepOutput {
  public:
   /// numbers: the points of this part, ascending.  resume: go on with what `file` holds, if it is there.
   /// Throws ConfigError if `file` cannot be made; or, to be gone on with, is of another sweep, part, scenario or
   /// version of the program, or is being written.
   SweepOutput(const std::string& file, SweepPart part, std::vector<int> numbers, bool resume = false);
-  /// Without finish(): stores what is done, in state "interrupted" or "failed".
+  /// Without finish(): keeps what is done, in state "interrupted" or "failed".
   ~SweepOutput();
   SweepOutput(const SweepOutput&) = delete;
   SweepOutput& operator=(const SweepOutput&) = delete;
@@ -45,7 +44,7 @@ class SweepOutput {
   /// Fills in what became of a held point, with the metrics of these names.
   void read(int number, const std::vector<std::string>& metrics, Point& point) const;
 
-  /// For any thread.  The point's rows are gone after it; it must stay where it is until then.
+  /// For any thread.  The point's rows are gone after it.
   void add(int number, Point& point);
   void finish();
   /// "sweep.db holds 3 of 8 points", or "nothing was written".
@@ -54,8 +53,6 @@ class SweepOutput {
  private:
   void open_to_resume();
   void refuse_other_sweep() const;
-  void store(int number, Point& point);
-  void store_all();
   void put_in_order();
   std::string abandon();
   std::string said() const;
@@ -64,10 +61,10 @@ class SweepOutput {
   SweepPart part_;
   std::vector<int> numbers_;
   std::set<int> held_;
-  std::vector<int> to_come_;
-  std::size_t next_ = 0, stored_ = 0;  // of to_come_; of numbers_
-  bool whole_ = false;                 // was, when it was opened
-  std::map<int, Point*> waiting_;      // for those before them
+  std::size_t stored_ = 0;  // of numbers_
+  bool whole_ = false;      // was, when it was opened
+  int last_ = -1;           // stored
+  bool in_order_ = true;    // so far
   std::optional<results::Database> db_;
   std::mutex mutex_;  // of all above, for single calls
   std::unique_ptr<Unfinished> unfinished_;

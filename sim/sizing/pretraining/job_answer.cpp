@@ -133,11 +133,38 @@ JobStanding standing_of(const Job& job, const MappingEntry& e) {
   return {days, days * 24 * e.mapping.cost_per_hour()};
 }
 
+/// Whether its days and USD are what it takes, not the least.
+bool is_known(const Job& job, const MappingEntry& e) { return e.run || (e.result && !job.whole_run); }
+
+/// Of what is known by its least alone, the best that might do with less than the nearest; "": nothing.
+std::string less_text(const Job& job, const Choice& c, const MappingEntry& nearest) {
+  const JobTargets& t = job.section.targets;
+  const JobStanding known = standing_of(job, nearest);
+  std::optional<JobStanding> best;
+  for (const MappingEntry& e : c.entries) {
+    if (e.fate != MappingFate::misses || is_known(job, e)) continue;
+    const JobStanding least = standing_of(job, e);
+    if (excess(job, least.days, least.cost) <
+        excess(job, best ? best->days : known.days, best ? best->cost : known.cost))
+      best = least;
+  }
+  if (!best) return "";
+  std::string what = t.days > 0 ? days_text(best->days) : "";
+  if (t.cost > 0) what += (what.empty() ? "" : " and ") + usd(best->cost);
+  return fmt::format("Others were not simulated, since even their least is too much: nothing does with less than {}.\n",
+                     what);
+}
+
 /// What would have to change for the nearest to do.
 std::string change_text(const Job& job, const MappingEntry& e) {
   const JobTargets& t = job.section.targets;
   const auto [days, cost] = standing_of(job, e);
   std::string out;
+  if (!is_known(job, e)) {
+    if (t.days > 0 && days > t.days) out += fmt::format("Nothing does with less than {}.\n", days_text(days));
+    if (t.cost > 0 && cost > t.cost) out += fmt::format("Nothing does with less than {}.\n", usd(cost));
+    return out;
+  }
   if (t.days > 0 && days > t.days) {
     constexpr double kMostNodes = 1 << 20;  // more than any cluster has
     const double nodes = std::ceil(e.mapping.nodes * days / t.days);
@@ -160,13 +187,12 @@ std::string nearest(const Job& job, const Choice& c) {
     const auto [days, cost] = standing_of(job, e);
     return excess(job, days, cost);
   };
-  const MappingEntry* best =
-      of([&](const MappingEntry& e) { return e.run || (e.result && !job.whole_run); }, missed_by);
+  const MappingEntry* best = of([&](const MappingEntry& e) { return is_known(job, e); }, missed_by);
   if (best == nullptr) best = of([](const MappingEntry& e) { return e.fate == MappingFate::misses; }, missed_by);
   if (best != nullptr)
     return fmt::format("Nothing meets the targets. Nearest: {} on {} GPUs: {}\n", text_of(best->mapping),
                        best->mapping.gpus(), best->reason) +
-           change_text(job, *best);
+           change_text(job, *best) + (is_known(job, *best) ? less_text(job, c, *best) : "");
   return c.entries.empty() ? fmt::format(
                                  "No mapping can be formed: no number of GPUs that may be had, with the degrees "
                                  "asked, divides into replicas of the batch of {} and {} layers.\n",

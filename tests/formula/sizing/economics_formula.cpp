@@ -15,6 +15,19 @@ PricedNode node() {
 }
 PoolDesign pool(serving::Role role, int tensor, int data) { return {.role = role, .tensor = tensor, .data = data}; }
 
+TEST(Economics, OfOwnNodesSaysWhatThePriceTakesThatThePlanDoesNot) {
+  const auto assumed = [](const std::string& more) {
+    const Config plan = Config::from_text("nodes: [{node: hgx-h100, " + more + "}]", "p");
+    return read_priced_node(plan.at("nodes").items()[0]).assumed;
+  };
+  EXPECT_EQ(assumed("purchase: 300000"),
+            "p:1:9: nodes[0]: bought over 4 years and with power at 0 USD/kWh: the plan does not say");
+  EXPECT_EQ(assumed("purchase: 300000, years: 5"),
+            "p:1:9: nodes[0]: bought with power at 0 USD/kWh: the plan does not say");
+  EXPECT_EQ(assumed("purchase: 300000, years: 5, power_price: 0.1"), "");
+  EXPECT_EQ(assumed("price: 2 USD/h"), "");
+}
+
 TEST(Economics, InstancesShareNodesUntilTheyFillThem) {
   const PricedNode n = node();
   const auto gpus = [&](int each, int instances) {

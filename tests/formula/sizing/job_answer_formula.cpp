@@ -191,6 +191,13 @@ TEST_F(JobAnswer, NearestIsTheLeastTooLongAndSaysWhatWouldDo) {
   choice_.entries.push_back(entry(2, 8, 8.64));
   choice_.entries.back().result.reset(), choice_.entries.back().fate = MappingFate::misses;
   EXPECT_TRUE(says("Nearest: TP1 PP1 DP16 on 16 GPUs: ")) << "what was simulated before what is known by a bound";
+  choice_.entries.back().least = 6.912;  // s, of the 8.64 that make a day
+  EXPECT_TRUE(
+      says("It would do with 1.0 days, or on about 4 such nodes if it scaled.\nOthers were not simulated, since even "
+           "their least is too much: nothing does with less than 19.2 h.\n"))
+      << text();
+  choice_.entries.back().least = 8.65;
+  EXPECT_FALSE(says("Others were not simulated")) << "they may take longer anyway";
   choice_.entries.pop_back();
   job_.section.targets.days = 1e-30;
   EXPECT_TRUE(says("It would do with 1.0 days; no cluster has the nodes that the deadline takes.\n"));
@@ -220,7 +227,7 @@ TEST_F(JobAnswer, NearestOfWhatOnlyBoundsAreKnownOf) {
     e.result.reset(), e.fate = MappingFate::misses, e.reason = "deadline: at the very least";
   EXPECT_EQ(head(2),
             "Nothing meets the targets. Nearest: TP1 PP1 DP16 on 16 GPUs: deadline: at the very least\n"
-            "It would do with 12.0 h, or on about 3 such nodes if it scaled.\n");
+            "Nothing does with less than 12.0 h.\n");
   choice_.entries[1] = entry(1, 1, 8.64), choice_.entries[1].result.reset();
   for (MappingEntry& e : choice_.entries) e.fate = MappingFate::illegal, e.reason = "memory: of another";
   choice_.entries[0].reason = "memory: none";
