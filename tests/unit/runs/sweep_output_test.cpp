@@ -17,7 +17,7 @@ const char* const kStored = "SELECT group_concat(point) FROM (SELECT point FROM 
 TEST(SweepOutput, StoresEachPointAsItIsDoneAndPutsAllInOrderAtTheEnd) {
   const TemporaryFolder folder;
   const std::string file = folder.file("sweep.db");
-  SweepOutput out(file, {.text = "t", .scenario = "s", .axes = {"a"}, .points = 3}, {0, 1, 2});
+  SweepOutput out(file, {.text = "t", .scenario = "s", .axes = {"a"}, .points = 3, .file = ""}, {0, 1, 2});
   Point first = point("1"), second = point("2"), third = point("3");
   out.add(2, third);
   EXPECT_EQ(results::Database::open(file).value(kStored), "2") << "though the first one is not done";
