@@ -64,7 +64,7 @@ std::string sizes_text(const PoolSection& s) {
 void build_growth(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool,
                   const LayeredCost::Setup& largest, const SetUpPool& set_up, PoolShape& shape) {
   const PoolSection& s = pool.section;
-  results::Results said(":memory:", {});  // of the largest size, once
+  results::Results said(std::initializer_list<results::Table>{});  // of the largest size, once
   results::StudyRun quiet{run.scenario, run.seed, said, run.spans};
   std::vector<LayeredCost::Setup> costs;
   for (std::size_t i = 0; i < s.grow.size(); ++i) {

@@ -139,18 +139,16 @@ bool is_known(const Job& job, const MappingEntry& e) { return e.run || (e.result
 /// Of what is known by its least alone, the best that might do with less than the nearest; "": nothing.
 std::string less_text(const Job& job, const Choice& c, const MappingEntry& nearest) {
   const JobTargets& t = job.section.targets;
-  const JobStanding known = standing_of(job, nearest);
-  std::optional<JobStanding> best;
+  JobStanding best = standing_of(job, nearest);
+  bool less = false;
   for (const MappingEntry& e : c.entries) {
     if (e.fate != MappingFate::misses || is_known(job, e)) continue;
     const JobStanding least = standing_of(job, e);
-    if (excess(job, least.days, least.cost) <
-        excess(job, best ? best->days : known.days, best ? best->cost : known.cost))
-      best = least;
+    if (excess(job, least.days, least.cost) < excess(job, best.days, best.cost)) best = least, less = true;
   }
-  if (!best) return "";
-  std::string what = t.days > 0 ? days_text(best->days) : "";
-  if (t.cost > 0) what += (what.empty() ? "" : " and ") + usd(best->cost);
+  if (!less) return "";
+  std::string what = t.days > 0 ? days_text(best.days) : "";
+  if (t.cost > 0) what += (what.empty() ? "" : " and ") + usd(best.cost);
   return fmt::format("Others were not simulated, since even their least is too much: nothing does with less than {}.\n",
                      what);
 }

@@ -2,24 +2,16 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "results/results.h"
-#include "results/study.h"
-#include "serving/run_serving.h"
-#include "support/refusal.h"
+#include "reject/serving/served_text.h"
 
 namespace moesim::serving::context {
 namespace {
 std::string pool(const std::string& model, const std::string& keys, const std::string& parallel) {
-  const Config scenario = Config::from_text(
+  return test::refusal_of_serving(
       "model: " + model +
-          "\ncluster: {node: hgx-h200, nodes: 2, fabric: ib-rail}\nrouting: balanced\nserving:\n  workload: {kind: "
-          "poisson, rate: 1, limit: 1, input: {kind: fixed, mean: 100}}\n  pools:\n    - " +
-          fmt::format("{{{}parallel: {{{}}}}}\n", keys, parallel),
-      "test.yaml");
-  results::Results results(":memory:", {});
-  results::SpanLog spans;
-  results::StudyRun study{scenario, 1, results, spans};
-  return test::refusal_of([&] { scenario.at("serving").placed([&] { return run_serving(study); }); });
+      "\ncluster: {node: hgx-h200, nodes: 2, fabric: ib-rail}\nrouting: balanced\nserving:\n  workload: {kind: "
+      "poisson, rate: 1, limit: 1, input: {kind: fixed, mean: 100}}\n  pools:\n    - " +
+      fmt::format("{{{}parallel: {{{}}}}}\n", keys, parallel));
 }
 /// Of the key itself, without where it stands.
 std::string refused(const std::string& model, const std::string& keys, const std::string& parallel) {

@@ -2,23 +2,15 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "results/results.h"
-#include "results/study.h"
-#include "serving/run_serving.h"
-#include "support/refusal.h"
+#include "reject/serving/served_text.h"
 
 namespace moesim::serving::growth {
 namespace {
 std::string refused(const std::string& keys, const std::string& grow, const std::string& more = "") {
-  const Config scenario = Config::from_text(
+  return test::refusal_of_serving(
       "model: deepseek-v2-lite\ncluster: {node: hgx-h200, nodes: 2, fabric: ib-rail}\nrouting: balanced\nserving:\n" +
-          more + "  duration: 10 s\n  workload: {kind: poisson, rate: 1, input: {kind: fixed, mean: 100}}\n  pools:\n" +
-          fmt::format("    - {{{}grow: [{}]}}\n", keys, grow),
-      "test.yaml");
-  results::Results results(":memory:", {});
-  results::SpanLog spans;
-  results::StudyRun study{scenario, 1, results, spans};
-  return test::refusal_of([&] { scenario.at("serving").placed([&] { return run_serving(study); }); });
+      more + "  duration: 10 s\n  workload: {kind: poisson, rate: 1, input: {kind: fixed, mean: 100}}\n  pools:\n" +
+      fmt::format("    - {{{}grow: [{}]}}\n", keys, grow));
 }
 
 TEST(GrowthReject, SizesAndTimesOutOfOrder) {

@@ -2,24 +2,16 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "results/results.h"
-#include "results/study.h"
-#include "serving/run_serving.h"
-#include "support/refusal.h"
+#include "reject/serving/served_text.h"
 
 namespace moesim::serving {
 namespace {
 std::string pool(const std::string& kv) {
-  const Config scenario = Config::from_text(
+  return test::refusal_of_serving(
       "model: deepseek-v2-lite\ncluster: {node: hgx-h800, nodes: 2, fabric: ib-rail}\nserving:\n  workload: "
       "{kind: poisson, rate: 1, limit: 1, input: {kind: fixed, mean: 100}}\n  pools:\n    - {parallel: {data: "
       "16}, kv: " +
-          kv + "}\nrouting: balanced\n",
-      "test.yaml");
-  results::Results results(":memory:", {});
-  results::SpanLog spans;
-  results::StudyRun study{scenario, 1, results, spans};
-  return test::refusal_of([&] { scenario.at("serving").placed([&] { return run_serving(study); }); });
+      kv + "}\nrouting: balanced\n");
 }
 
 constexpr std::string_view kNeed =
@@ -35,16 +27,10 @@ TEST(MemoryReject, ACapacityBeyondTheMemory) {
 }
 TEST(MemoryReject, TiersOfACacheWhoseTokensHaveNoBytes) {
   for (const std::string tier : {"host", "disk", "remote"}) {
-    const Config scenario = Config::from_text(
-        "serving:\n  workload: {kind: constant, rate: 1, limit: 1, input: {kind: fixed, mean: 10}}\n  pools: [{fixed: "
-        "{step: 1 ms}, kv: {capacity: 640, " +
-            tier + ": 1 GB}}]\n",
-        "test.yaml");
-    results::Results results(":memory:", {});
-    results::SpanLog spans;
-    results::StudyRun study{scenario, 1, results, spans};
     EXPECT_EQ(
-        test::refusal_of([&] { scenario.at("serving").placed([&] { return run_serving(study); }); }),
+        test::refusal_of_serving("serving:\n  workload: {kind: constant, rate: 1, limit: 1, input: {kind: fixed, mean: "
+                                 "10}}\n  pools: [{fixed: {step: 1 ms}, kv: {capacity: 640, " +
+                                 tier + ": 1 GB}}]\n"),
         fmt::format("test.yaml:3:{}: serving.pools[0].kv.{}: a fixed step knows no bytes of a token: use kv.capacity",
                     54 + tier.size() + 1, tier));
   }
